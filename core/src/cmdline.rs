@@ -1,0 +1,163 @@
+//! Kernel command lines of a loan. No secret is ever on one.
+
+/// Longest command line of an x86 kernel, bytes, without the final zero
+/// (`COMMAND_LINE_SIZE` in arch/x86/include/asm/setup.h).
+pub const MAX_CMDLINE_LEN: usize = 2047;
+
+/// The ramdisk's first program, as every kernel that we start is told.
+pub const RDINIT: &str = "rdinit=/stiefel/init";
+
+/// What of the running system's command line describes the machine rather than
+/// the system: screens, and quirks without which the hardware does not work.
+const MACHINE: &[&str] = &[
+    "console",
+    "earlycon",
+    "nomodeset",
+    "video",
+    "fbcon",
+    "acpi",
+    "acpi_osi",
+    "acpi_backlight",
+    "noapic",
+    "nolapic",
+    "pci",
+    "pcie_aspm",
+    "iommu",
+    "intel_iommu",
+    "amd_iommu",
+    "nvme_core.default_ps_max_latency_us",
+    "usbcore.autosuspend",
+    "modprobe.blacklist",
+    "module_blacklist",
+    "reboot",
+    "clocksource",
+    "tsc",
+];
+
+/// What of it says where the boot loader found things, or resumes another machine's sleep.
+const NOT_LENT: &[&str] = &[
+    "BOOT_IMAGE",
+    "initrd",
+    "resume",
+    "resume_offset",
+    "rdinit",
+    "noresume",
+];
+
+/// The command line would not fit into the kernel's buffer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the kernel command line would have {0} bytes, but a kernel takes {MAX_CMDLINE_LEN}; shorten the one of your boot loader"
+)]
+pub struct TooLong(pub usize);
+
+/// Splits at blanks that are outside double quotes, as the kernel does
+/// (`next_arg` in lib/cmdline.c); the quotes stay.
+fn words(cmdline: &str) -> impl Iterator<Item = &str> {
+    let mut quoted = false;
+    cmdline
+        .split(move |c: char| {
+            quoted ^= c == '"';
+            c.is_ascii_whitespace() && !quoted
+        })
+        .filter(|word| !word.is_empty())
+}
+
+fn key(word: &str) -> &str {
+    let word = word.trim_start_matches('"');
+    word.split_once('=').map_or(word, |(key, _)| key)
+}
+
+fn join<'a>(words: impl Iterator<Item = &'a str>) -> Result<String, TooLong> {
+    let line = words.collect::<Vec<_>>().join(" ");
+    match line.len() {
+        len if len > MAX_CMDLINE_LEN => Err(TooLong(len)),
+        _ => Ok(line),
+    }
+}
+
+/// Command line of the serving ramdisk: the machine's own part of `running`,
+/// few messages, and a reboot instead of a dead screen after a panic.
+///
+/// # Errors
+/// Too long for a kernel.
+pub fn serve(running: &str) -> Result<String, TooLong> {
+    let machine = words(running).filter(|word| MACHINE.contains(&key(word)));
+    join(
+        [RDINIT, "quiet", "loglevel=4", "panic=30"]
+            .into_iter()
+            .chain(machine),
+    )
+}
+
+/// Command line of the fetching ramdisk, on a machine that we know nothing of.
+#[must_use]
+pub fn fetch() -> String {
+    [RDINIT, "quiet", "loglevel=4", "panic=30"].join(" ")
+}
+
+/// Command line of the lent system: `running` without what belongs to this
+/// machine's boot loader. `noresume` keeps it from resuming the lender's sleep.
+///
+/// # Errors
+/// Too long for a kernel.
+pub fn lent(running: &str) -> Result<String, TooLong> {
+    let own = words(running).filter(|word| !NOT_LENT.contains(&key(word)));
+    join(own.chain([RDINIT, "noresume"]))
+}
+
+/// The lent system's command line on the borrower: `lent`, and the consoles
+/// that the borrower itself was started with (`fetching`).
+///
+/// # Errors
+/// Too long for a kernel.
+pub fn attach(lent: &str, fetching: &str) -> Result<String, TooLong> {
+    let consoles = words(fetching)
+        .filter(|word| key(word) == "console")
+        .filter(|word| !words(lent).any(|own| own == *word));
+    join(words(lent).chain(consoles))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RUNNING: &str = "BOOT_IMAGE=/vmlinuz-6.12 root=UUID=1 ro quiet console=ttyS0 pci=noats \
+         dyndbg=\"file a.c +p\" resume=UUID=2";
+
+    #[test]
+    fn serve_keeps_the_machine_and_drops_the_system() {
+        let line = serve(RUNNING).unwrap();
+        assert_eq!(
+            line,
+            "rdinit=/stiefel/init quiet loglevel=4 panic=30 console=ttyS0 pci=noats"
+        );
+    }
+
+    #[test]
+    fn lent_keeps_the_system_and_drops_the_boot_loader() {
+        assert_eq!(
+            lent(RUNNING).unwrap(),
+            "root=UUID=1 ro quiet console=ttyS0 pci=noats dyndbg=\"file a.c +p\" \
+             rdinit=/stiefel/init noresume"
+        );
+    }
+
+    #[test]
+    fn a_loan_of_a_lent_system_stays_the_same() {
+        let once = lent(RUNNING).unwrap();
+        assert_eq!(lent(&once).unwrap(), once);
+    }
+
+    #[test]
+    fn the_borrowers_consoles_are_added_once() {
+        let line = attach("root=UUID=1 console=tty0", "x console=tty0 console=ttyS1").unwrap();
+        assert_eq!(line, "root=UUID=1 console=tty0 console=ttyS1");
+    }
+
+    #[test]
+    fn a_line_that_a_kernel_would_cut_is_refused() {
+        let long = format!("a={}", "x".repeat(MAX_CMDLINE_LEN));
+        assert!(matches!(lent(&long), Err(TooLong(len)) if len > MAX_CMDLINE_LEN));
+    }
+}

@@ -1,0 +1,16 @@
+//! The rules and the formats of Stiefelsystem.
+//!
+//! Everything here is pure: no I/O, no clock, no randomness, no async. Time and
+//! random bytes are arguments. Both ends of a loan, the image builder, and the
+//! daemon use the same types, so that a format exists once.
+
+pub mod bundle;
+pub mod cmdline;
+pub mod control;
+pub mod discovery;
+mod keys;
+pub mod net;
+pub mod pairing;
+pub mod seal;
+pub mod secret;
+pub mod ticket;
