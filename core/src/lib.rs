@@ -7,10 +7,13 @@
 pub mod bundle;
 pub mod cmdline;
 pub mod control;
+pub mod cpio;
 pub mod discovery;
+pub mod handoff;
 mod keys;
 pub mod net;
 pub mod pairing;
+pub mod preflight;
 pub mod seal;
 pub mod secret;
 pub mod ticket;
