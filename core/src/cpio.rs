@@ -75,7 +75,12 @@ pub struct Writer<W> {
 impl<W: Write> Writer<W> {
     /// Starts an archive at the sink's present position, which has to be [`ALIGNMENT`]ed.
     pub fn new(out: W) -> Self {
-        Self { out, written: 0, next_inode: 1, directories: BTreeSet::new() }
+        Self {
+            out,
+            written: 0,
+            next_inode: 1,
+            directories: BTreeSet::new(),
+        }
     }
 
     /// Bytes written until now.
@@ -127,9 +132,16 @@ impl<W: Write> Writer<W> {
     fn entry(&mut self, path: &str, mode: u32, data: &[u8]) -> io::Result<()> {
         let size = data.len() as u64;
         if size > FILE_LIMIT {
-            return Err(invalid(path, "is larger than an initramfs can hold (4 GiB)"));
+            return Err(invalid(
+                path,
+                "is larger than an initramfs can hold (4 GiB)",
+            ));
         }
-        let links = if mode & TYPE_DIRECTORY == TYPE_DIRECTORY { 2 } else { 1 };
+        let links = if mode & TYPE_DIRECTORY == TYPE_DIRECTORY {
+            2
+        } else {
+            1
+        };
         let name_size = path.len() + 1;
         // ino, mode, uid, gid, nlink, mtime, filesize, devmajor, devminor, rdevmajor,
         // rdevminor, namesize, check
@@ -182,12 +194,24 @@ mod tests {
             assert_eq!(field(zero), 0, "field {zero}");
         }
         let name = &bytes[at + 110..at + 110 + field(11) as usize - 1];
-        (field(0), field(1), field(4), field(6), field(11), std::str::from_utf8(name).unwrap())
+        (
+            field(0),
+            field(1),
+            field(4),
+            field(6),
+            field(11),
+            std::str::from_utf8(name).unwrap(),
+        )
     }
 
     #[test]
     fn a_file_comes_behind_its_parents_and_before_the_trailer() {
-        let bytes = archive(&[File { path: "a/bc/d", mode: 0o600, data: b"hello" }]).unwrap();
+        let bytes = archive(&[File {
+            path: "a/bc/d",
+            mode: 0o600,
+            data: b"hello",
+        }])
+        .unwrap();
         // 110 + "a\0" = 112; 110 + "a/bc\0" = 115, padded 116; 110 + "a/bc/d\0" = 117, padded
         // 120; "hello" padded 8; 110 + 11 = 121, padded 124.
         assert_eq!(header(&bytes, 0), (1, 0o040_700, 2, 0, 2, "a"));
@@ -201,8 +225,16 @@ mod tests {
     #[test]
     fn a_parent_is_written_once() {
         let bytes = archive(&[
-            File { path: "a/b", mode: 0o644, data: b"" },
-            File { path: "a/c", mode: 0o644, data: b"" },
+            File {
+                path: "a/b",
+                mode: 0o644,
+                data: b"",
+            },
+            File {
+                path: "a/c",
+                mode: 0o644,
+                data: b"",
+            },
         ])
         .unwrap();
         let text = String::from_utf8_lossy(&bytes);
@@ -221,14 +253,26 @@ mod tests {
     #[test]
     fn paths_that_would_leave_the_archive_are_refused() {
         for path in ["", "/a", "a/", "a//b", "a/../b", ".", "a\0b", "TRAILER!!!"] {
-            assert!(archive(&[File { path, mode: 0o600, data: b"" }]).is_err(), "{path:?}");
+            assert!(
+                archive(&[File {
+                    path,
+                    mode: 0o600,
+                    data: b""
+                }])
+                .is_err(),
+                "{path:?}"
+            );
         }
     }
 
     #[test]
     fn an_archive_is_allocated_once() {
         let data = [7; 1001];
-        let files = [File { path: "some/where/deep/file", mode: 0o600, data: &data }; 3];
+        let files = [File {
+            path: "some/where/deep/file",
+            mode: 0o600,
+            data: &data,
+        }; 3];
         let bytes = archive(&files).unwrap();
         assert_eq!(bytes.len() % 4, 0);
         let levels = 4;
