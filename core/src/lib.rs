@@ -11,6 +11,8 @@ pub mod cpio;
 pub mod discovery;
 pub mod handoff;
 mod keys;
+pub mod loan;
+pub mod modules;
 pub mod net;
 pub mod pairing;
 pub mod preflight;
