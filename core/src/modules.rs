@@ -14,7 +14,7 @@ mod index;
 mod pattern;
 
 pub use catalogue::{Catalogue, ParseError, Tables};
-pub use index::{Index, IndexError, Missing, Module, Wanted};
+pub use index::{INDEX_LIMIT, Index, IndexError, Missing, Module, Wanted};
 
 use serde::{Deserialize, Serialize};
 

@@ -6,7 +6,10 @@
 
 /// How many bytes of the pattern stand for themselves, up to its first special character.
 pub(super) fn literal_length(pattern: &str) -> usize {
-    pattern.bytes().position(|b| matches!(b, b'*' | b'?' | b'[' | b'\\')).unwrap_or(pattern.len())
+    pattern
+        .bytes()
+        .position(|b| matches!(b, b'*' | b'?' | b'[' | b'\\'))
+        .unwrap_or(pattern.len())
 }
 
 /// Whether the whole text is as the pattern says: `*` any run, `?` one byte, `[a-z]` one of
@@ -99,17 +102,41 @@ mod tests {
                 "pci:v00008086d000010D4sv00008086sd00000000bc02sc00i00",
                 false,
             ),
-            ("pci:v*d*sv*sd*bc0Csc03i30*", "pci:v00001B36d0000000Dsv0sd0bc0Csc03i30", true),
-            ("usb:v0BDAp8152d*dc*dsc*dp*ic*isc*ip*in*", "usb:v0BDAp8152d2000dc00dsc00dp00icFFisc00ip00in00", true),
+            (
+                "pci:v*d*sv*sd*bc0Csc03i30*",
+                "pci:v00001B36d0000000Dsv0sd0bc0Csc03i30",
+                true,
+            ),
+            (
+                "usb:v0BDAp8152d*dc*dsc*dp*ic*isc*ip*in*",
+                "usb:v0BDAp8152d2000dc00dsc00dp00icFFisc00ip00in00",
+                true,
+            ),
             ("usb:v0430p0[1-3]*", "usb:v0430p02", true),
             ("usb:v0430p0[1-3]*", "usb:v0430p04", false),
             ("usb:v*p*d*dc*dsc*dp*ic03isc*ip*in*", "usb:v1d*p0", false),
-            ("mdio:00000000000000000111????", "mdio:000000000000000001111010", true),
-            ("mdio:00000000000000000111????", "mdio:00000000000000000111101", false),
-            ("dmi:*:bd*:svnDell*", "dmi:bvnX:bd04/01/2014:svnDell/Inc.:", true),
+            (
+                "mdio:00000000000000000111????",
+                "mdio:000000000000000001111010",
+                true,
+            ),
+            (
+                "mdio:00000000000000000111????",
+                "mdio:00000000000000000111101",
+                false,
+            ),
+            (
+                "dmi:*:bd*:svnDell*",
+                "dmi:bvnX:bd04/01/2014:svnDell/Inc.:",
+                true,
+            ),
             ("virtio:d00000001v*", "virtio:d00000001v00001AF4", true),
             ("acpi*:PNP0C0A:*", "acpi:PNP0C0A:", true),
-            ("hid:b0003g*v0000046Dp0000C52B", "hid:b0003g0001v0000046Dp0000C52B", true),
+            (
+                "hid:b0003g*v0000046Dp0000C52B",
+                "hid:b0003g0001v0000046Dp0000C52B",
+                true,
+            ),
         ];
         for (pattern, text, expected) in cases {
             assert_eq!(matches(pattern, text), expected, "{pattern} {text}");
@@ -150,7 +177,7 @@ mod tests {
 
     #[test]
     fn the_literal_part_ends_at_the_first_special_character() {
-        assert_eq!(literal_length("pci:v00*"), 8);
+        assert_eq!(literal_length("pci:v00*"), 7);
         assert_eq!(literal_length("platform:x"), 10);
         assert_eq!(literal_length("*"), 0);
     }
