@@ -1,0 +1,29 @@
+//! The D-Bus contract of Stiefelsystem.
+//!
+//! The files below `xml/` are the contract, documented for everybody who talks
+//! to the daemon. Here are the names, the [`words`] that properties hold, and
+//! the proxies for clients in Rust; a test holds the proxies to the XML.
+
+pub mod names;
+pub mod proxy;
+pub mod words;
+
+/// The contract itself: interface name and XML.
+pub const CONTRACT: [(&str, &str); 4] = [
+    (
+        names::MANAGER,
+        include_str!("../xml/org.stiefelsystem.Stiefel1.Manager.xml"),
+    ),
+    (
+        names::HANDOFF,
+        include_str!("../xml/org.stiefelsystem.Stiefel1.HandOff.xml"),
+    ),
+    (
+        names::PAIRING,
+        include_str!("../xml/org.stiefelsystem.Stiefel1.Pairing.xml"),
+    ),
+    (
+        names::LINK,
+        include_str!("../xml/org.stiefelsystem.Stiefel1.Link.xml"),
+    ),
+];

@@ -1,0 +1,190 @@
+//! Proxies for clients in Rust. The XML says what each member means.
+
+use std::collections::HashMap;
+use zbus::zvariant::{OwnedFd, OwnedObjectPath, Value};
+
+/// The machine as a whole.
+#[zbus::proxy(
+    interface = "org.stiefelsystem.Stiefel1.Manager",
+    default_service = "org.stiefelsystem.Stiefel1",
+    default_path = "/org/stiefelsystem/Stiefel1",
+    gen_blocking = false
+)]
+pub trait Manager {
+    /// Begins to answer searches.
+    #[zbus(allow_interactive_auth)]
+    fn arm(&self, options: HashMap<&str, Value<'_>>) -> zbus::Result<()>;
+
+    /// Ends to answer searches.
+    #[zbus(allow_interactive_auth)]
+    fn disarm(&self) -> zbus::Result<()>;
+
+    /// Makes a pairing.
+    #[zbus(allow_interactive_auth)]
+    fn pair(&self, name: &str) -> zbus::Result<OwnedObjectPath>;
+
+    /// Looks again at what tells no changes by itself.
+    #[zbus(allow_interactive_auth)]
+    fn refresh(&self) -> zbus::Result<()>;
+
+    /// The daemon's version.
+    #[zbus(property(emits_changed_signal = "const"))]
+    fn version(&self) -> zbus::Result<String>;
+
+    /// See [`crate::words::Role`].
+    #[zbus(property)]
+    fn role(&self) -> zbus::Result<String>;
+
+    /// Whether searches are answered.
+    #[zbus(property)]
+    fn armed(&self) -> zbus::Result<bool>;
+
+    /// See [`crate::words::ImageState`].
+    #[zbus(property)]
+    fn image_state(&self) -> zbus::Result<String>;
+
+    /// Model, size in bytes, and id.
+    #[zbus(property)]
+    fn disk(&self) -> zbus::Result<(String, u64, String)>;
+
+    /// Subject, verdict, text, hint.
+    #[zbus(property)]
+    fn checks(&self) -> zbus::Result<Vec<(String, String, String, String)>>;
+}
+
+/// The way out of the running system.
+#[zbus::proxy(
+    interface = "org.stiefelsystem.Stiefel1.HandOff",
+    default_service = "org.stiefelsystem.Stiefel1",
+    default_path = "/org/stiefelsystem/Stiefel1",
+    gen_blocking = false
+)]
+pub trait HandOff {
+    /// Announces a hand-off.
+    #[zbus(allow_interactive_auth)]
+    fn begin(
+        &self,
+        borrower: &zbus::zvariant::ObjectPath<'_>,
+        options: HashMap<&str, Value<'_>>,
+    ) -> zbus::Result<()>;
+
+    /// Says yes to the announced hand-off.
+    #[zbus(allow_interactive_auth)]
+    fn confirm(&self) -> zbus::Result<()>;
+
+    /// Calls the hand-off off.
+    #[zbus(allow_interactive_auth)]
+    fn cancel(&self) -> zbus::Result<()>;
+
+    /// See [`crate::words::State`].
+    #[zbus(property)]
+    fn state(&self) -> zbus::Result<String>;
+
+    /// See [`crate::words::Reason`].
+    #[zbus(property)]
+    fn reason(&self) -> zbus::Result<String>;
+
+    /// One sentence that belongs to the reason.
+    #[zbus(property)]
+    fn detail(&self) -> zbus::Result<String>;
+
+    /// The pairing that the disk is meant for.
+    #[zbus(property)]
+    fn borrower(&self) -> zbus::Result<OwnedObjectPath>;
+
+    /// End of the countdown in microseconds of CLOCK_MONOTONIC, or 0.
+    #[zbus(property)]
+    fn deadline_usec(&self) -> zbus::Result<u64>;
+
+    /// See [`crate::words::AtDeadline`].
+    #[zbus(property)]
+    fn at_deadline(&self) -> zbus::Result<String>;
+
+    /// See [`crate::words::Step`].
+    #[zbus(property)]
+    fn step(&self) -> zbus::Result<String>;
+
+    /// Subject, text, hint.
+    #[zbus(property)]
+    fn blockers(&self) -> zbus::Result<Vec<(String, String, String)>>;
+}
+
+/// A borrower that may boot from this machine's disk.
+#[zbus::proxy(
+    interface = "org.stiefelsystem.Stiefel1.Pairing",
+    default_service = "org.stiefelsystem.Stiefel1",
+    gen_blocking = false
+)]
+pub trait Pairing {
+    /// Gives out the secret for the boot medium.
+    #[zbus(allow_interactive_auth)]
+    fn export_ticket(&self) -> zbus::Result<OwnedFd>;
+
+    /// Destroys the secret.
+    #[zbus(allow_interactive_auth)]
+    fn forget(&self) -> zbus::Result<()>;
+
+    /// 16 hexadecimal digits.
+    #[zbus(property(emits_changed_signal = "const"))]
+    fn id(&self) -> zbus::Result<String>;
+
+    /// What the borrower is called.
+    #[zbus(property)]
+    fn name(&self) -> zbus::Result<String>;
+
+    /// Renames it.
+    #[zbus(property)]
+    fn set_name(&self, name: &str) -> zbus::Result<()>;
+
+    /// See [`crate::words::PairingPolicy`].
+    #[zbus(property)]
+    fn policy(&self) -> zbus::Result<String>;
+
+    /// Changes what its searches bring about.
+    #[zbus(property)]
+    fn set_policy(&self, policy: &str) -> zbus::Result<()>;
+
+    /// See [`crate::words::Presence`].
+    #[zbus(property)]
+    fn presence(&self) -> zbus::Result<String>;
+
+    /// Microseconds since the epoch, or 0.
+    #[zbus(property)]
+    fn last_seen_usec(&self) -> zbus::Result<u64>;
+
+    /// Microseconds since the epoch, or 0.
+    #[zbus(property)]
+    fn last_loan_usec(&self) -> zbus::Result<u64>;
+}
+
+/// A wired network interface.
+#[zbus::proxy(
+    interface = "org.stiefelsystem.Stiefel1.Link",
+    default_service = "org.stiefelsystem.Stiefel1",
+    gen_blocking = false
+)]
+pub trait Link {
+    /// The interface's name.
+    #[zbus(property(emits_changed_signal = "const"))]
+    fn interface(&self) -> zbus::Result<String>;
+
+    /// See [`crate::words::LinkState`].
+    #[zbus(property)]
+    fn state(&self) -> zbus::Result<String>;
+
+    /// Mbit/s, 0 if unknown.
+    #[zbus(property)]
+    fn speed_mbps(&self) -> zbus::Result<u32>;
+
+    /// The kernel's driver.
+    #[zbus(property)]
+    fn driver(&self) -> zbus::Result<String>;
+
+    /// See [`crate::words::LinkPolicy`].
+    #[zbus(property)]
+    fn policy(&self) -> zbus::Result<String>;
+
+    /// Whether other programs may configure it.
+    #[zbus(property)]
+    fn managed(&self) -> zbus::Result<bool>;
+}

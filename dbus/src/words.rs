@@ -1,0 +1,235 @@
+//! The words that enumerated properties hold.
+//!
+//! A newer daemon may say a word that this version does not know. Such a word is
+//! kept, so that it can be shown; the XML says how to treat it.
+
+use std::convert::Infallible;
+use std::fmt;
+use std::str::FromStr;
+
+macro_rules! words {
+    ($(#[$doc:meta])* $name:ident { $($(#[$word_doc:meta])* $word:ident = $text:literal),+ $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+        pub enum $name {
+            $($(#[$word_doc])* $word,)+
+            /// A word of a newer daemon.
+            Unknown(String),
+        }
+
+        impl $name {
+            /// The word on the bus.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                match self {
+                    $(Self::$word => $text,)+
+                    Self::Unknown(text) => text,
+                }
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(self.as_str())
+            }
+        }
+
+        impl From<&str> for $name {
+            fn from(text: &str) -> Self {
+                match text {
+                    $($text => Self::$word,)+
+                    _ => Self::Unknown(text.to_owned()),
+                }
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = Infallible;
+
+            fn from_str(text: &str) -> Result<Self, Infallible> {
+                Ok(text.into())
+            }
+        }
+
+        #[cfg(test)]
+        impl $name {
+            const TEXTS: &[&str] = &[$($text),+];
+        }
+    };
+}
+
+words! {
+    /// Manager.Role
+    Role {
+        /// The system runs from its own disk.
+        Lender = "lender",
+        /// The system runs from a lent disk.
+        Borrower = "borrower",
+    }
+}
+
+words! {
+    /// Manager.ImageState
+    ImageState {
+        /// There is no ramdisk.
+        Missing = "missing",
+        /// The kernel's files have changed since it was made.
+        Stale = "stale",
+        /// It can be used.
+        Ready = "ready",
+        /// It is being made.
+        Building = "building",
+    }
+}
+
+words! {
+    /// The verdict of a Check.
+    Verdict {
+        /// As it should be.
+        Ok = "ok",
+        /// Worth a look.
+        Warn = "warn",
+        /// Forbids a hand-off.
+        Block = "block",
+    }
+}
+
+words! {
+    /// HandOff.State
+    State {
+        /// The disk belongs to the running system.
+        Idle = "idle",
+        /// Nothing is touched yet, people may object.
+        Announced = "announced",
+        /// The machine is being made ready.
+        Preparing = "preparing",
+        /// The reboot was ordered.
+        Leaving = "leaving",
+        /// A cancelled or failed hand-off is being undone.
+        Reverting = "reverting",
+    }
+}
+
+words! {
+    /// HandOff.Reason
+    Reason {
+        /// There was no hand-off, or it has not come back.
+        None = "",
+        /// Somebody said no.
+        Cancelled = "cancelled",
+        /// Nobody said yes in time.
+        Expired = "expired",
+        /// Something was in the way.
+        Blocked = "blocked",
+        /// A step could not be done.
+        StepFailed = "step-failed",
+        /// The reboot did not happen.
+        RebootRefused = "reboot-refused",
+    }
+}
+
+words! {
+    /// HandOff.AtDeadline
+    AtDeadline {
+        /// Nothing is announced.
+        None = "",
+        /// The hand-off goes ahead.
+        GoAhead = "go-ahead",
+        /// The hand-off is called off.
+        CallOff = "call-off",
+    }
+}
+
+words! {
+    /// HandOff.Step
+    Step {
+        /// Nothing is being done.
+        None = "",
+        /// Keeping the machine from suspending.
+        HoldSleep = "hold-sleep",
+        /// Looking at the ramdisk.
+        CheckImage = "check-image",
+        /// Taking the stiefellink.
+        ClaimLink = "claim-link",
+        /// Loading kernel, ramdisk and ticket.
+        LoadKernel = "load-kernel",
+    }
+}
+
+words! {
+    /// Pairing.Policy
+    PairingPolicy {
+        /// Somebody has to say yes.
+        Ask = "ask",
+        /// Goes ahead unless somebody says no.
+        Automatic = "automatic",
+        /// Gets no answer.
+        Never = "never",
+    }
+}
+
+words! {
+    /// Pairing.Presence
+    Presence {
+        /// No search was heard lately.
+        Away = "away",
+        /// It searches.
+        Searching = "searching",
+    }
+}
+
+words! {
+    /// Link.State
+    LinkState {
+        /// Switched off.
+        Down = "down",
+        /// Nothing answers at the other end.
+        NoCarrier = "no-carrier",
+        /// There is somebody at the other end.
+        Up = "up",
+    }
+}
+
+words! {
+    /// Link.Policy
+    LinkPolicy {
+        /// Searches are heard on it.
+        Shared = "shared",
+        /// The stiefellink.
+        Dedicated = "dedicated",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::CONTRACT;
+
+    #[test]
+    fn unknown_words_are_kept() {
+        assert_eq!(State::from("dreaming").to_string(), "dreaming");
+        assert_eq!(State::from("idle"), State::Idle);
+    }
+
+    /// Each word of ours is documented in the contract, in quotes.
+    #[test]
+    fn the_contract_knows_our_words() {
+        let contract: String = CONTRACT.iter().map(|(_, xml)| *xml).collect();
+        let all = [
+            Role::TEXTS,
+            ImageState::TEXTS,
+            Verdict::TEXTS,
+            State::TEXTS,
+            Reason::TEXTS,
+            AtDeadline::TEXTS,
+            Step::TEXTS,
+            PairingPolicy::TEXTS,
+            Presence::TEXTS,
+            LinkState::TEXTS,
+            LinkPolicy::TEXTS,
+        ];
+        for text in all.concat() {
+            assert!(contract.contains(&format!("\"{text}\"")), "{text}");
+        }
+    }
+}
