@@ -1,6 +1,6 @@
 //! The D-Bus contract of Stiefelsystem.
 //!
-//! The files below `xml/` are the contract, documented for everybody who talks
+//! The files `*.xml` beside this crate are the contract, documented for everybody who talks
 //! to the daemon. Here are the names, the [`words`] that properties hold, and
 //! the proxies for clients in Rust; a test holds the proxies to the XML.
 
@@ -12,18 +12,18 @@ pub mod words;
 pub const CONTRACT: [(&str, &str); 4] = [
     (
         names::MANAGER,
-        include_str!("../xml/org.stiefelsystem.Stiefel1.Manager.xml"),
+        include_str!("../org.stiefelsystem.Stiefel1.Manager.xml"),
     ),
     (
         names::HANDOFF,
-        include_str!("../xml/org.stiefelsystem.Stiefel1.HandOff.xml"),
+        include_str!("../org.stiefelsystem.Stiefel1.HandOff.xml"),
     ),
     (
         names::PAIRING,
-        include_str!("../xml/org.stiefelsystem.Stiefel1.Pairing.xml"),
+        include_str!("../org.stiefelsystem.Stiefel1.Pairing.xml"),
     ),
     (
         names::LINK,
-        include_str!("../xml/org.stiefelsystem.Stiefel1.Link.xml"),
+        include_str!("../org.stiefelsystem.Stiefel1.Link.xml"),
     ),
 ];
