@@ -13,6 +13,7 @@ pub mod handoff;
 mod keys;
 pub mod loan;
 pub mod modules;
+pub mod nbd;
 pub mod net;
 pub mod pairing;
 pub mod preflight;
