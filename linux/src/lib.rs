@@ -1,0 +1,27 @@
+//! Thin, typed, synchronous access to the Linux kernel.
+//!
+//! Each module wraps one interface of the kernel and knows nothing of loans:
+//! [`links`] (rtnetlink), [`wireguard`] and [`nbd`] (generic netlink),
+//! [`uevent`], [`modules`], [`kexec`], [`block`] and [`power`] (sysfs),
+//! [`mounts`], [`memfd`], [`process`], [`sysctl`].
+//!
+//! Everything blocks, for as long as the kernel takes to answer and no longer;
+//! what waits for the world outside has a file descriptor to poll. No function
+//! here starts a thread.
+
+pub mod block;
+mod error;
+pub mod kexec;
+pub mod links;
+pub mod memfd;
+pub mod modules;
+pub mod mounts;
+pub mod nbd;
+mod netlink;
+pub mod power;
+pub mod process;
+pub mod sysctl;
+pub mod uevent;
+pub mod wireguard;
+
+pub use error::{Error, Result};

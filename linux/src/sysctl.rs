@@ -1,0 +1,32 @@
+//! Kernel settings below `/proc/sys`.
+//!
+//! What is below `net` is that of the caller's network namespace.
+
+use std::fs;
+use std::path::Path;
+
+use crate::error::{Result, Tried};
+
+/// Writes a setting, for example `set("kernel/printk_devkmsg", "on")`.
+pub fn set(name: &str, value: &str) -> Result<()> {
+    set_below(Path::new("/proc/sys"), name, value)
+}
+
+/// Reads a setting, without the newline.
+pub fn get(name: &str) -> Result<String> {
+    fs::read_to_string(Path::new("/proc/sys").join(name))
+        .map(|text| text.trim_end().to_owned())
+        .tried(|| format!("cannot read the kernel setting {name}"))
+}
+
+/// Prepares an interface for a loan, before it is switched on: its addresses are usable at
+/// once, and no router on the cable can give it others.
+pub fn prepare_interface(interface: &str) -> Result<()> {
+    set(&format!("net/ipv6/conf/{interface}/accept_dad"), "0")?;
+    set(&format!("net/ipv6/conf/{interface}/accept_ra"), "0")
+}
+
+fn set_below(root: &Path, name: &str, value: &str) -> Result<()> {
+    fs::write(root.join(name), value)
+        .tried(|| format!("cannot set the kernel setting {name} to {value}"))
+}
