@@ -1,0 +1,111 @@
+"""A serial line of a machine: every line with its time, kept, logged, waited for."""
+
+import codecs
+import re
+import threading
+import time
+
+from .errors import Died, Ended, TimedOut
+
+_ESCAPES = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[ -/]*[0-~]"
+                      r"|[\x00-\x08\x0b-\x1f\x7f]")
+# After one of these a machine waits for a person; so should the test not.
+_HOPELESS = re.compile(r"Kernel panic - not syncing|You are in emergency mode|Entering emergency mode"
+                       r"|\(initramfs\)|grub rescue>|No bootable device")
+
+
+class Console:
+    """Reads `sock` in a thread of its own until its other end is closed."""
+
+    def __init__(self, name, sock, path, clock_zero):
+        self.name = name
+        self.lines = []  # (seconds since clock_zero, text)
+        self._zero = clock_zero
+        self._sock = sock
+        self._path = path
+        self._news = threading.Condition()
+        self._open = True
+        self._reader = threading.Thread(target=self._read, name=f"console {name}", daemon=True)
+        self._reader.start()
+
+    def position(self):
+        """Where the next line goes; give it to wait() to look only at what comes."""
+        with self._news:
+            return len(self.lines)
+
+    def wait(self, pattern, timeout, after=0, hopeless=True):
+        """The first match in a line from position `after` on: (match, its time).
+
+        Ends at once when the machine does, or (unless told not to look) when
+        its console says that it will not get any further.
+        """
+        wanted = re.compile(pattern)
+        end = time.monotonic() + timeout
+        at = after
+        with self._news:
+            while True:
+                while at < len(self.lines):
+                    when, text = self.lines[at]
+                    at += 1
+                    if match := wanted.search(text):
+                        return match, when
+                    if hopeless and _HOPELESS.search(text):
+                        raise Died(f"{self.name}: {text.strip()!r} while waiting for {pattern!r}")
+                if not self._open:
+                    raise Ended(f"{self.name} is off, and its console never said {pattern!r}")
+                left = end - time.monotonic()
+                if left <= 0:
+                    raise TimedOut(f"{self.name}: no {pattern!r} on the console within {timeout} s")
+                self._news.wait(left)
+
+    def find(self, pattern, after=0):
+        """All matches so far, with their times."""
+        wanted = re.compile(pattern)
+        with self._news:
+            lines = self.lines[after:]
+        return [(match, when) for when, text in lines if (match := wanted.search(text))]
+
+    def tail(self, count=25):
+        """The last lines, as they stand in the log."""
+        with self._news:
+            return [_stamped(*line) for line in self.lines[-count:]]
+
+    def drain(self):
+        """Reads to the end; for a machine that is off."""
+        self._reader.join()
+
+    def _read(self):
+        decode = codecs.getincrementaldecoder("utf-8")("replace").decode
+        pending = ""
+        began = 0.0
+        with open(self._path, "a", buffering=1, encoding="utf-8") as log:
+            while chunk := self._receive():
+                now = time.monotonic() - self._zero
+                if not pending:
+                    began = now
+                *whole, pending = (pending + decode(chunk)).split("\n")
+                for text in whole:
+                    self._append(log, began, text)
+                    began = now
+            if pending:
+                self._append(log, began, pending)
+        with self._news:
+            self._open = False
+            self._news.notify_all()
+
+    def _append(self, log, when, text):
+        text = _ESCAPES.sub("", text).rstrip()
+        log.write(_stamped(when, text) + "\n")
+        with self._news:
+            self.lines.append((when, text))
+            self._news.notify_all()
+
+    def _receive(self):
+        try:
+            return self._sock.recv(65536)
+        except OSError:
+            return b""
+
+
+def _stamped(when, text):
+    return f"{when:9.3f} {text}"

@@ -1,0 +1,68 @@
+"""A Debian 13 tree with a kernel: what the laptop's disk is filled with."""
+
+import pathlib
+import subprocess
+
+SUITE = "trixie"
+KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
+
+# What a laptop's system has that a loan touches: an init system with logind,
+# udev, a bus with polkit, both of the usual network services, and tools to
+# look at the result with.
+PACKAGES = """
+    systemd systemd-sysv libpam-systemd udev dbus polkitd
+    linux-image-amd64 kmod zstd e2fsprogs
+    iproute2 iputils-ping network-manager
+""".split()
+
+# What makes the initramfs; the key is the name that tests use.
+GENERATORS = {
+    "initramfs-tools": ["initramfs-tools"],
+    "dracut": ["dracut"],
+}
+
+# Nobody reads these in a test machine, and they are half of a small system.
+EXCLUDED = ["/usr/share/doc/*", "/usr/share/man/*", "/usr/share/info/*", "/usr/share/locale/*"]
+
+
+def definition(generator):
+    """Text that changes when the tree would come out differently."""
+    return repr((SUITE, PACKAGES, GENERATORS[generator], EXCLUDED))
+
+
+def make_tree(path, generator, log):
+    """Unpacks and configures the system below `path`, which must not exist.
+
+    The archive is the one that this machine's apt uses; `log` is an open file.
+    """
+    command = ["mmdebstrap", "--mode=root", "--variant=apt", f"--keyring={KEYRING}",
+               "--include=" + ",".join(PACKAGES + GENERATORS[generator])]
+    command += [f"--dpkgopt=path-exclude={pattern}" for pattern in EXCLUDED]
+    command += [f"--aptopt={line}" for line in _transport_options()]
+    command += [SUITE, str(path), f"deb {archive()} {SUITE} main"]
+    subprocess.run(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, check=True)
+
+
+def archive():
+    """The address of the Debian archive that apt is configured for."""
+    host = dict(line.split("=", 1) for line in
+                pathlib.Path("/etc/os-release").read_text(encoding="utf-8").splitlines() if "=" in line)
+    codename = host.get("VERSION_CODENAME", "").strip('"')
+    targets = _output("apt-get", "indextargets", "--format", "$(RELEASE) $(COMPONENT) $(REPO_URI)",
+                      "Created-By: Packages")
+    for line in targets.splitlines():
+        release, component, address = line.split(maxsplit=2)
+        if release in (codename, SUITE) and component == "main":
+            return address
+    raise RuntimeError(f"apt knows no archive with '{codename} main': "
+                       "add Debian's main archive to /etc/apt/sources.list.d")
+
+
+def _transport_options():
+    """Proxies and the like, which the tree's own apt would not know."""
+    dump = _output("apt-config", "dump", "Acquire::http", "Acquire::https")
+    return [line for line in dump.splitlines() if "Proxy" in line and '""' not in line]
+
+
+def _output(*command):
+    return subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True).stdout

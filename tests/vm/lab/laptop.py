@@ -1,0 +1,91 @@
+"""The laptop's own system: a Debian tree, this laboratory's files, and ours."""
+
+import pathlib
+import shutil
+import subprocess
+
+from . import cache, debian, disk
+
+OVERLAY = pathlib.Path(__file__).parent.parent / "laptop"
+
+# They cost seconds of every emulated boot, and a loan does not touch them.
+MASKED = """
+    apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer
+    e2scrub_reap.service fstrim.timer systemd-pstore.service
+    NetworkManager-wait-online.service systemd-networkd-wait-online.service
+    getty@tty1.service serial-getty@ttyS0.service
+""".split()
+
+# Each of the usual network services, with a cable that asks nobody for an address.
+NETWORKS = {
+    "networkd": {
+        "unit": "systemd-networkd.service",
+        "file": "etc/systemd/network/50-wired.network",
+        "mode": 0o644,
+        "text": "[Match]\nName=en*\n\n[Network]\nLinkLocalAddressing=ipv6\nIPv6AcceptRA=no\n",
+    },
+    "NetworkManager": {
+        "unit": "NetworkManager.service",
+        "file": "etc/NetworkManager/system-connections/wired.nmconnection",
+        "mode": 0o600,
+        "text": "[connection]\nid=wired\ntype=ethernet\n\n[ipv4]\nmethod=disabled\n\n[ipv6]\nmethod=link-local\n",
+    },
+}
+
+
+def tree(generator):
+    """The cached Debian tree whose initramfs that generator made."""
+    def make(path):
+        with open(path.with_suffix(".log"), "w", encoding="utf-8") as log:
+            debian.make_tree(path, generator, log)
+    return cache.get(f"laptop-{generator}", cache.key(debian.definition(generator)), make)
+
+
+def make_disk(path, generator, network, installed):
+    """Writes a disk that boots by itself; `installed` is a folder from tools/install.
+
+    Returns (kernel release, SHA-256 sums of /boot by file name) as on the disk.
+    """
+    merged = cache.scratch(f"merged-{path.stem}")
+    try:
+        # Hard links: the cached tree is read only, as is everything it shares.
+        subprocess.run(["cp", "-al", f"{tree(generator)}/.", merged], check=True)
+        overlay = cache.scratch(f"overlay-{path.stem}")
+        try:
+            _make_overlay(overlay, network)
+            for folder in (overlay, installed):
+                subprocess.run(["cp", "-a", "--no-preserve=ownership", "--remove-destination",
+                                f"{folder}/.", merged], check=True)
+        finally:
+            shutil.rmtree(overlay)
+        return disk.make(path, merged)
+    finally:
+        shutil.rmtree(merged)
+
+
+def _make_overlay(root, network):
+    shutil.copytree(OVERLAY, root, symlinks=True, dirs_exist_ok=True)
+    units = root / "etc/systemd/system"
+    wanted = units / "multi-user.target.wants"
+    wanted.mkdir(parents=True)
+    chosen = NETWORKS[network]
+    others = {entry["unit"] for entry in NETWORKS.values()} - {chosen["unit"]}
+    for unit in [*MASKED, *others]:
+        (units / unit).symlink_to("/dev/null")
+    for unit, place in ((chosen["unit"], "/usr/lib"), ("lab-shell.service", "/etc"),
+                        ("stiefeld.service", "/usr/lib")):
+        (wanted / unit).symlink_to(f"{place}/systemd/system/{unit}")
+    _write(root / chosen["file"], chosen["text"], chosen["mode"])
+    _write(root / "etc/hostname", "laptop\n")
+    # With a fixed one the first boot is not a "first boot", which sets up units
+    # anew; with the other two, systemd does not update caches that are new.
+    _write(root / "etc/machine-id", "5713fe15713fe15713fe15713fe15713\n")
+    _write(root / "etc/.updated", "")
+    _write(root / "var/.updated", "")
+    _write(root / "etc/fstab", disk.FSTAB)
+
+
+def _write(path, text, mode=0o644):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    path.chmod(mode)
