@@ -18,6 +18,9 @@ pub mod borrower;
 pub mod lender;
 mod wire;
 
+#[cfg(test)]
+mod tests;
+
 pub use wire::{DATAGRAM_LEN, Nonces, Offer, Standing, VERSION};
 
 use std::time::Duration;

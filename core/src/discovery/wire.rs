@@ -263,7 +263,7 @@ impl Offer {
         plain
     }
 
-    fn decode(plain: &[u8]) -> Option<Self> {
+    pub(super) fn decode(plain: &[u8]) -> Option<Self> {
         let name = |at: usize, len: u8| {
             let len = usize::from(len);
             let bytes = plain.get(at..at + len).filter(|_| len <= MAX_NAME_LEN)?;
