@@ -7,7 +7,7 @@
 use std::fs;
 use std::io;
 use std::net::{IpAddr, Ipv6Addr};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::path::Path;
 
 use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE};
@@ -287,6 +287,12 @@ impl Monitor {
     pub fn wait(&mut self, limit: std::time::Duration) -> Result<bool> {
         crate::process::wait_readable(&self.0.socket, limit)?;
         self.drain()
+    }
+}
+
+impl AsRawFd for Monitor {
+    fn as_raw_fd(&self) -> RawFd {
+        self.0.socket.as_fd().as_raw_fd()
     }
 }
 
