@@ -1,6 +1,6 @@
 //! This process: forking, waiting, and the marks by which a system spares it.
 
-use std::fs::{self, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::fs::FileExt;
@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::Pid;
+use rustix::thread::{UnshareFlags, unshare_unsafe};
 
 use crate::error::{Error, Result, Tried};
 
@@ -51,6 +52,19 @@ pub fn mark_as_storage_daemon() -> Result<()> {
         .open("/proc/self/mem")
         .tried(tried)?;
     memory.write_all_at(b"@", address).tried(tried)
+}
+
+/// Puts this thread into a new, empty network namespace. Sockets that are open stay in theirs.
+pub fn enter_new_network() -> Result<()> {
+    // SAFETY: only the network namespace changes; file descriptors stay shared.
+    #[allow(unsafe_code)]
+    let result = unsafe { unshare_unsafe(UnshareFlags::NEWNET) };
+    result.tried(|| "cannot make a network namespace".into())
+}
+
+/// This thread's network namespace, to move interfaces into. Needs `/proc`.
+pub fn network_namespace() -> Result<File> {
+    File::open("/proc/thread-self/ns/net").tried(|| "cannot open the network namespace".into())
 }
 
 /// Sleeps until `fd` is readable (or has an error to tell) or the time is over; true when it is.

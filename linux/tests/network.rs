@@ -1,0 +1,136 @@
+//! Interfaces, addresses and events in network namespaces of our own. Needs root.
+
+use std::net::{Ipv6Addr, SocketAddrV6, TcpListener};
+use std::os::fd::AsFd;
+use std::thread;
+use std::time::Duration;
+
+use stiefel_linux::links::{Link, Links, Monitor, link_local_of};
+use stiefel_linux::{nbd, process, sysctl};
+
+/// Long enough that only a hang reaches it.
+const FOREVER: Duration = Duration::from_secs(60);
+
+/// Runs a test in a thread that has a network namespace of its own.
+fn in_namespace(test: impl FnOnce() + Send + 'static) {
+    let thread = thread::spawn(|| {
+        process::enter_new_network().unwrap();
+        test();
+    });
+    if let Err(panic) = thread.join() {
+        std::panic::resume_unwind(panic);
+    }
+}
+
+fn link(links: &mut Links, name: &str) -> Link {
+    links
+        .by_name(name)
+        .unwrap()
+        .unwrap_or_else(|| panic!("no interface {name}"))
+}
+
+fn cable() -> (Links, Link, Link) {
+    let mut links = Links::open().unwrap();
+    links.create_veth("left", "right").unwrap();
+    let (left, right) = (link(&mut links, "left"), link(&mut links, "right"));
+    (links, left, right)
+}
+
+#[test]
+fn a_cable_is_listed_and_switched_on() {
+    in_namespace(|| {
+        let (mut links, left, right) = cable();
+        assert!(left.is_ethernet && !left.up && !left.carrier && left.mtu == 1500);
+        assert!(!link(&mut links, "lo").is_ethernet);
+        assert_eq!(
+            links.by_mac(left.mac.unwrap()).unwrap().unwrap().index,
+            left.index
+        );
+        let mut monitor = Monitor::open().unwrap();
+        assert!(!monitor.drain().unwrap());
+        links.set_up(left.index).unwrap();
+        links.set_up(right.index).unwrap();
+        assert!(monitor.wait(FOREVER).unwrap());
+        while !link(&mut links, "left").carrier {
+            assert!(monitor.wait(FOREVER).unwrap());
+        }
+        links.set_down(left.index).unwrap();
+        assert!(!link(&mut links, "left").up);
+    });
+}
+
+#[test]
+fn an_interface_gets_another_name_and_packet_size() {
+    in_namespace(|| {
+        let (mut links, left, _) = cable();
+        links.rename(left.index, "stiefel0").unwrap();
+        links.set_mtu(left.index, 1420).unwrap();
+        assert_eq!(link(&mut links, "stiefel0").mtu, 1420);
+        let error = links.rename(left.index, "right").unwrap_err();
+        assert!(error.is(rustix::io::Errno::EXIST), "{error}");
+        links.delete(left.index).unwrap();
+        assert_eq!(links.by_name("right").unwrap(), None);
+    });
+}
+
+#[test]
+fn our_own_link_local_address_works_at_once() {
+    in_namespace(|| {
+        let (mut links, left, right) = cable();
+        for end in [&left, &right] {
+            sysctl::prepare_interface(&end.name).unwrap();
+            links.without_own_addresses(end.index).unwrap();
+            links.set_up(end.index).unwrap();
+            assert_eq!(links.link_local(end.index).unwrap(), None);
+        }
+        let address = link_local_of(left.mac.unwrap());
+        links.add_address(left.index, address, 64).unwrap();
+        links.add_address(left.index, address, 64).unwrap();
+        assert_eq!(links.link_local(left.index).unwrap(), Some(address));
+        assert_eq!(links.link_local(right.index).unwrap(), None);
+        let socket = std::net::UdpSocket::bind(SocketAddrV6::new(address, 0, 0, left.index));
+        socket.unwrap();
+    });
+}
+
+#[test]
+fn an_interface_moves_and_both_namespaces_stay_in_view() {
+    in_namespace(|| {
+        let (mut outside, left, _) = cable();
+        process::enter_new_network().unwrap();
+        let inside = process::network_namespace().unwrap();
+        let mut own = Links::open().unwrap();
+        assert_eq!(own.by_mac(left.mac.unwrap()).unwrap(), None);
+        outside
+            .move_to_namespace(left.index, inside.as_fd())
+            .unwrap();
+        assert_eq!(outside.by_name("left").unwrap(), None);
+        assert_eq!(own.by_mac(left.mac.unwrap()).unwrap().unwrap().name, "left");
+    });
+}
+
+#[test]
+fn nobody_at_the_disk_service_is_told_as_such() {
+    in_namespace(|| {
+        let address = SocketAddrV6::new(Ipv6Addr::LOCALHOST, 10809, 0, 0);
+        let error = nbd::dial(address, "disk/0", FOREVER).unwrap_err();
+        assert!(
+            matches!(error, nbd::HandshakeError::Unreachable { .. }),
+            "{error}"
+        );
+    });
+}
+
+#[test]
+fn a_disk_service_that_says_nothing_is_given_up() {
+    let server = TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).unwrap();
+    let std::net::SocketAddr::V6(address) = server.local_addr().unwrap() else {
+        panic!()
+    };
+    let error = nbd::dial(address, "disk/0", Duration::from_millis(1)).unwrap_err();
+    let given_up = matches!(
+        error,
+        nbd::HandshakeError::Broken(_) | nbd::HandshakeError::Unreachable { .. }
+    );
+    assert!(given_up, "{error}");
+}
