@@ -19,4 +19,5 @@ pub mod pairing;
 pub mod preflight;
 pub mod seal;
 pub mod secret;
+pub mod supervisor;
 pub mod ticket;
