@@ -1,0 +1,130 @@
+//! Drivers for the hardware that is there: cold-plug, then hot-plug, without udev.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use stiefel_core::modules::{Index, Module, Purpose};
+use stiefel_linux::{modules, uevent};
+
+use crate::console::Console;
+
+/// Where the image has its modules, and their index.
+const MODULES: &str = "/stiefel/modules";
+/// Where the image has its firmware.
+const FIRMWARE: &str = "/stiefel/firmware";
+/// Where the kernel looks for firmware first (Documentation/driver-api/firmware/fw_search_path.rst).
+const FIRMWARE_SETTING: &str = "/sys/module/firmware_class/parameters/path";
+
+/// Each round finds what sits behind what the last one found: bridge, controller, hub, device.
+const ROUNDS_LIMIT: usize = 16;
+
+/// The ramdisk's modules, and which of them are loaded.
+pub struct Hardware<'a> {
+    index: Index,
+    tried: BTreeSet<String>,
+    console: &'a Console,
+}
+
+impl<'a> Hardware<'a> {
+    /// Reads the index and tells the kernel where the firmware is. Needs `/sys`.
+    pub fn open(console: &'a Console) -> Result<Self> {
+        // A kernel without the loader needs none.
+        let _ = fs::write(FIRMWARE_SETTING, FIRMWARE);
+        let path = Path::new(MODULES).join("index.json");
+        let json = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        let index = Index::from_json(&json)?;
+        Ok(Self { index, tried: BTreeSet::new(), console })
+    }
+
+    /// Loads modules by name, with all they need. An error when one cannot be had: the caller
+    /// needs it, whatever the hardware.
+    pub fn load_named(&mut self, names: &[&str]) -> Result<()> {
+        let wanted: Vec<Module> = self.index.named(names)?.into_iter().cloned().collect();
+        for module in wanted {
+            if self.tried.insert(module.name.clone()) {
+                modules::load(&path_of(&module))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Loads what the devices that are there ask for, round after round until nothing new
+    /// appears. Devices that take their time (USB) come later: see [`Hardware::hotplug`].
+    /// Returns how many modules were loaded.
+    pub fn coldplug(&mut self, purposes: &[Purpose]) -> usize {
+        let mut asked = BTreeSet::new();
+        let mut loaded = 0;
+        for _ in 0..ROUNDS_LIMIT {
+            let before = asked.len();
+            asked.extend(modaliases(Path::new("/sys/bus")));
+            if asked.len() == before {
+                break;
+            }
+            loaded += self.load_for(&asked, purposes);
+        }
+        loaded
+    }
+
+    /// Loads what devices that have just appeared ask for. Returns how many modules were loaded.
+    pub fn hotplug(&mut self, events: &[uevent::Event], purposes: &[Purpose]) -> usize {
+        if events.iter().any(|event| event.action == "overflow") {
+            return self.coldplug(purposes);
+        }
+        let added = events.iter().filter(|event| event.action == "add");
+        let asked: BTreeSet<String> =
+            added.filter_map(|event| event.property("MODALIAS")).map(str::to_owned).collect();
+        self.load_for(&asked, purposes)
+    }
+
+    fn load_for(&mut self, modaliases: &BTreeSet<String>, purposes: &[Purpose]) -> usize {
+        let wanted: Vec<Module> =
+            self.index.for_hardware(modaliases, purposes).into_iter().cloned().collect();
+        let mut loaded = 0;
+        for module in wanted {
+            if !self.tried.insert(module.name.clone()) {
+                continue;
+            }
+            match modules::load(&path_of(&module)) {
+                Ok(_) => loaded += 1,
+                // The module looked at the machine and found that it is not for it.
+                Err(error) if error.is(rustix::io::Errno::NODEV) => {}
+                Err(error) => self.console.warn(error),
+            }
+        }
+        loaded
+    }
+}
+
+fn path_of(module: &Module) -> PathBuf {
+    Path::new(MODULES).join(&module.file)
+}
+
+/// What all devices say they are. Every device hangs on a bus, and the buses' folders are flat.
+fn modaliases(buses: &Path) -> BTreeSet<String> {
+    let folder = |path: PathBuf| fs::read_dir(path).into_iter().flatten().flatten();
+    folder(buses.to_owned())
+        .flat_map(|bus| folder(bus.path().join("devices")))
+        .filter_map(|device| fs::read_to_string(device.path().join("modalias")).ok())
+        .map(|text| text.trim_end().to_owned())
+        .filter(|text| !text.is_empty())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn devices_of_all_buses_are_asked() {
+        let folder = tempfile::tempdir().unwrap();
+        for (device, text) in [("pci/devices/0", "pci:v1\n"), ("usb/devices/1-1", "usb:v2\n")] {
+            fs::create_dir_all(folder.path().join(device)).unwrap();
+            fs::write(folder.path().join(device).join("modalias"), text).unwrap();
+        }
+        fs::create_dir_all(folder.path().join("pci/devices/1")).unwrap();
+        let found: Vec<_> = modaliases(folder.path()).into_iter().collect();
+        assert_eq!(found, ["pci:v1", "usb:v2"]);
+    }
+}
