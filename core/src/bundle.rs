@@ -211,3 +211,6 @@ impl Grant {
             && self.disk_size >= u64::from(self.logical_block)
     }
 }
+
+#[cfg(test)]
+mod tests;

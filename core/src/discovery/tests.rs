@@ -2,6 +2,7 @@
 
 mod arbitrary;
 mod hostile;
+mod vectors;
 mod versions;
 
 use super::borrower::{Heard as Answered, Seeker};
