@@ -1,6 +1,8 @@
 //! One whole exchange through the public interface, from the first question to
 //! the last byte of the bundle, by two ends that share nothing but the wire.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 use std::net::{Ipv6Addr, SocketAddrV6};
 use std::time::{Duration, Instant};
 use stiefel_core::bundle::{self, Agreed, Answer, Grant, PREAMBLE_LEN, Request};
