@@ -1,8 +1,10 @@
 """The laboratory: virtual machines on one cable, and what they boot from."""
 
 import pathlib
+import shutil
 import time
 
+from . import cache
 from .machine import Machine
 from .network import Network
 
@@ -12,17 +14,22 @@ SECOND_DESKTOP_MAC = "52:54:00:00:57:03"
 
 
 class Lab:
-    """A cable, machines, and a folder for what they say; a context that ends them all."""
+    """A cable, machines, and a folder for what they say; a context that ends them all.
 
-    def __init__(self, out):
+    Its times count from `zero` (time.monotonic()), or from now.
+    """
+
+    def __init__(self, out, zero=None):
         self.out = pathlib.Path(out)
         self.out.mkdir(parents=True, exist_ok=True)
-        self.zero = time.monotonic()
-        self.network = Network()
+        self.zero = time.monotonic() if zero is None else zero
         self.machines = []
+        # Disks, and the stick's files: they hold a secret, so they are not in `out`.
+        self.private = cache.workplace()
+        self.network = Network()
 
     def now(self):
-        """Seconds since the laboratory was opened; all its times count from there."""
+        """Seconds since zero."""
         return time.monotonic() - self.zero
 
     def machine(self, name, boot, mac, **settings):
@@ -38,6 +45,7 @@ class Lab:
                 machine.kill()
         finally:
             self.network.close()
+            shutil.rmtree(self.private)
 
     def __enter__(self):
         return self

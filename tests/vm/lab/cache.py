@@ -10,6 +10,7 @@ import hashlib
 import os
 import pathlib
 import shutil
+import tempfile
 
 
 def directory():
@@ -56,12 +57,17 @@ def get(name, wanted_key, make):
     return path
 
 
-def scratch(name):
-    """An empty folder beside the cached things, for the time of one making."""
-    path = directory() / f"{name}.scratch"
-    _remove(path)
-    path.mkdir(mode=0o700, parents=True)
-    return path
+def workplace():
+    """An empty folder of this process beside the cached things, on the same file system.
+
+    Who makes it removes it; what a killed process left is removed here.
+    """
+    folder = directory()
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for old in folder.glob("work-*-*"):
+        if not pathlib.Path("/proc", old.name.split("-")[1]).exists():
+            shutil.rmtree(old, ignore_errors=True)
+    return pathlib.Path(tempfile.mkdtemp(prefix=f"work-{os.getpid()}-", dir=folder))
 
 
 def _remove(path):

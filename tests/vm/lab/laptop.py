@@ -44,27 +44,27 @@ def tree(generator):
 def make_disk(path, generator, network, installed):
     """Writes a disk that boots by itself; `installed` is a folder from tools/install.
 
+    `path` has to be on the file system of the cache, in a folder for it alone.
+
     Returns (kernel release, SHA-256 sums of /boot by file name) as on the disk.
     """
-    merged = cache.scratch(f"merged-{path.stem}")
+    merged, overlay = path.with_suffix(".tree"), path.with_suffix(".overlay")
     try:
-        # Hard links: the cached tree is read only, as is everything it shares.
+        # Hard links: the cached tree is only read, and so are the files it shares.
+        merged.mkdir()
         subprocess.run(["cp", "-al", f"{tree(generator)}/.", merged], check=True)
-        overlay = cache.scratch(f"overlay-{path.stem}")
-        try:
-            _make_overlay(overlay, network)
-            for folder in (overlay, installed):
-                subprocess.run(["cp", "-a", "--no-preserve=ownership", "--remove-destination",
-                                f"{folder}/.", merged], check=True)
-        finally:
-            shutil.rmtree(overlay)
+        _make_overlay(overlay, network)
+        for folder in (overlay, installed):
+            subprocess.run(["cp", "-a", "--no-preserve=ownership", "--remove-destination",
+                            f"{folder}/.", merged], check=True)
         return disk.make(path, merged)
     finally:
+        shutil.rmtree(overlay, ignore_errors=True)
         shutil.rmtree(merged)
 
 
 def _make_overlay(root, network):
-    shutil.copytree(OVERLAY, root, symlinks=True, dirs_exist_ok=True)
+    shutil.copytree(OVERLAY, root, symlinks=True)
     units = root / "etc/systemd/system"
     wanted = units / "multi-user.target.wants"
     wanted.mkdir(parents=True)

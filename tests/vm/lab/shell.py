@@ -33,26 +33,28 @@ class Shell:
         _, when = self._console.wait(r"^ready$", timeout, after)
         return when
 
-    def tell(self, script):
-        """Starts a script and does not wait for it: for one that ends the system."""
-        number = next(self._numbers)
-        text = base64.b64encode(script.encode()).decode()
-        self._sock.sendall(f"{number} {text}\n".encode())
-        return number
-
-    def drain(self):
-        """Reads to the end; for a machine that is off."""
-        self._console.drain()
-
     def run(self, script, timeout=60, check=True):
         """What the script prints (both outputs, stripped); with check=False (status, output)."""
-        here = self._console.position()
-        number = self.tell(script)
-        match, _ = self._console.wait(rf"^{number} (\d+) (\S*)$", timeout, here)
-        status = int(match.group(1))
-        output = base64.b64decode(match.group(2)).decode("utf-8", "replace").strip()
+        status, output = self.answer(self.tell(script), timeout)
         if not check:
             return status, output
         if status:
             raise Failed(f"{self.name}: `{script.strip()}` ended with {status}:\n{output}")
         return output
+
+    def tell(self, script):
+        """Starts a script; returns what answer() wants, for who is not content with that it runs."""
+        question = (next(self._numbers), self._console.position())
+        text = base64.b64encode(script.encode()).decode()
+        self._sock.sendall(f"{question[0]} {text}\n".encode())
+        return question
+
+    def answer(self, question, timeout=60):
+        """Waits for the end of a script that was started by tell(): (status, output)."""
+        number, asked_at = question
+        match, _ = self._console.wait(rf"^{number} (\d+) (\S*)$", timeout, asked_at)
+        return int(match.group(1)), base64.b64decode(match.group(2)).decode("utf-8", "replace").strip()
+
+    def drain(self):
+        """Reads to the end; for a machine that is off."""
+        self._console.drain()

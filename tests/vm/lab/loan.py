@@ -1,0 +1,211 @@
+"""A whole loan, step by step, between a laptop and a desktop.
+
+A scenario calls the steps it needs in their order; each is a leg of the
+journey, checks what it can, and leaves the machines where the next one starts.
+"""
+
+import json
+import tarfile
+
+from . import DESKTOP_MAC, LAPTOP_MAC, laptop, secrets, words
+from .errors import LabError
+from .machine import Boot
+
+PAIRING = "workstation"
+PARCEL_BYTES = 192 << 20
+BOOT_FILES = ("vmlinuz", "initramfs.img", "cmdline")
+WITNESS = "/root/witness"
+WITNESS_BYTES = 4 << 20
+
+# Emulated machines on a busy host take long; nothing here is a promise.
+BOOT_SECONDS = 240
+STEP_SECONDS = 120
+
+
+class Loan:
+    """The machines and what is known of them; `installed` is a folder from tools/install."""
+
+    def __init__(self, lab, journey, installed, generator="initramfs-tools", network="networkd"):
+        self.lab = lab
+        self.journey = journey
+        self.installed = installed
+        self.generator = generator
+        self.network = network
+        self.laptop = None
+        self.desktop = None
+        self.release = None
+        self._boot_sums = None
+        self._witness_sum = None
+
+    # What comes before any loan
+
+    def make_disk(self):
+        """Makes the laptop's disk with our files on it."""
+        with self.journey.leg("disk made"):
+            self.release, self._boot_sums = laptop.make_disk(
+                self.lab.private / "laptop.img", self.generator, self.network, self.installed)
+
+    def boot_laptop(self):
+        """Switches the laptop on; it boots its own system from its own disk."""
+        with open(self.lab.private / "parcel", "wb") as parcel:
+            parcel.truncate(PARCEL_BYTES)
+        with self.journey.leg("laptop: power-on to multi-user") as leg:
+            self.laptop = self.lab.machine(
+                "laptop", Boot(disk=self.lab.private / "laptop.img", parcel=self.lab.private / "parcel"), LAPTOP_MAC)
+            leg.start = self.laptop.switched_on
+            leg.end = self._wait_up(self.laptop, 0, 0)
+            self._check_root(self.laptop, "/dev/vda")
+
+    def update_image(self):
+        """Makes the ramdisk on the laptop."""
+        with self.journey.leg("laptop: stiefelctl update"):
+            self.journey.facts["image_report"] = self.laptop.run("stiefelctl update", 300)
+        size = self.laptop.run(f"stat -c %s /var/lib/stiefelsystem/images/{self.release}.img")
+        self.journey.facts["image_bytes"] = int(size)
+        self.journey.facts["image_seconds"] = round(self.journey.legs[-1].seconds(), 3)
+
+    def pair(self):
+        """Pairs with the desktop and takes the boot files to it."""
+        with self.journey.leg("laptop: pairing and boot files"):
+            self.laptop.run(f"stiefelctl pair {PAIRING}")
+            self.export_boot(PAIRING)
+        self.journey.facts["boot_files_bytes"] = sum(
+            (self.lab.private / name).stat().st_size for name in BOOT_FILES)
+
+    def export_boot(self, pairing):
+        """Fetches the boot files of a pairing, over a disk that both sides see."""
+        self.laptop.run(f"""
+            set -e
+            stiefelctl export-boot {pairing} /root/boot
+            [ "$(stat -c %a /root/boot/* | sort -u)" = 600 ] || {{ echo 'not 0600'; ls -l /root/boot; exit 1; }}
+            tar -C /root/boot -cf /dev/disk/by-id/virtio-parcel {' '.join(BOOT_FILES)}
+            sync /dev/disk/by-id/virtio-parcel
+            rm -r /root/boot
+        """)
+        with tarfile.open(self.lab.private / "parcel") as parcel:
+            for name in BOOT_FILES:
+                (self.lab.private / name).write_bytes(parcel.extractfile(name).read())
+
+    def arm(self):
+        """Lets the laptop be woken."""
+        with self.journey.leg("laptop: armed"):
+            self.laptop.run("stiefelctl arm")
+
+    # The loan itself
+
+    def boot_desktop(self, name="desktop", mac=DESKTOP_MAC):
+        """Switches a desktop on with the stick's files; returns the machine once it searches."""
+        with self.journey.leg(f"{name}: power-on to searching") as leg:
+            machine = self.lab.machine(name, self._stick(), mac)
+            leg.start = machine.switched_on
+            _, leg.end = machine.console.wait(words.SEARCHING, STEP_SECONDS)
+        return machine
+
+    def start_desktop(self):
+        """The desktop of this loan is switched on."""
+        announced = self.laptop.shell.tell(_until("announced"))
+        self.desktop = self.boot_desktop()
+        with self.journey.leg("laptop: found by the desktop"):
+            status, output = self.laptop.shell.answer(announced, STEP_SECONDS)
+            if status:
+                raise LabError(f"the laptop never announced a hand-off: {output}")
+
+    def hand_over(self):
+        """Confirms, and follows the laptop out of its system into the ramdisk."""
+        here = self.laptop.console.position()
+        with self.journey.leg("laptop: confirmed to rebooting") as leg:
+            self.laptop.run("stiefelctl confirm")
+            _, leg.end = self.laptop.console.wait(r"Stopped target .*multi-user\.target", STEP_SECONDS, here)
+        with self.journey.leg("laptop: shutdown and kernel") as leg:
+            _, leg.end = self.laptop.console.wait(words.OURS, STEP_SECONDS, here)
+        with self.journey.leg("laptop: ramdisk to serving") as leg:
+            _, leg.end = self.laptop.console.wait(words.SERVING, STEP_SECONDS, here)
+
+    def boot_lent_system(self):
+        """Follows the desktop into the laptop's system."""
+        console = self.desktop.console
+        with self.journey.leg("desktop: bundle fetched and verified") as leg:
+            _, leg.end = console.wait(words.FETCHED, STEP_SECONDS)
+        here = console.position()
+        with self.journey.leg("desktop: kexec to disk attached") as leg:
+            _, leg.end = console.wait(words.ATTACHED, STEP_SECONDS)
+        with self.journey.leg("desktop: attached to multi-user") as leg:
+            leg.end = self._wait_up(self.desktop, here, 0)
+            self._check_root(self.desktop, "/dev/nbd0")
+
+    def write_witness(self):
+        """Writes a file on the lent disk and forces it out."""
+        with self.journey.leg("desktop: file written"):
+            self._witness_sum = self.desktop.run(f"""
+                set -e
+                head -c {WITNESS_BYTES} /dev/urandom > {WITNESS}
+                sync {WITNESS} /root
+                sha256sum < {WITNESS}
+            """)
+
+    def give_back(self):
+        """Shuts the desktop down, and sees the laptop come home by itself."""
+        here, shell = self.laptop.console.position(), self.laptop.shell.position()
+        with self.journey.leg("desktop: shutdown"):
+            self.desktop.shell.tell("systemctl poweroff")
+            self.desktop.wait_off(STEP_SECONDS)
+        with self.journey.leg("laptop: released to multi-user") as leg:
+            leg.end = self._wait_up(self.laptop, here, shell)
+            self._check_root(self.laptop, "/dev/vda")
+
+    # What must hold afterwards
+
+    def check_witness(self):
+        """The file that was written from the desktop is there."""
+        with self.journey.leg("laptop: file compared"):
+            found = self.laptop.run(f"sha256sum < {WITNESS}")
+            if found != self._witness_sum:
+                raise LabError(f"{WITNESS} is not what was written: {found}, not {self._witness_sum}")
+
+    def check_clean(self, clean=True):
+        """Whether the file system had to recover when the laptop mounted it."""
+        with self.journey.leg("laptop: file system " + ("was clean" if clean else "recovered")):
+            log = self.laptop.run("journalctl -b -k -o cat --no-pager | grep -i ext4")
+            recovered = "recovery complete" in log or "orphan" in log or "error" in log.lower()
+            if recovered == clean:
+                raise LabError(f"the laptop's kernel says:\n{log}")
+
+    def check_boot_untouched(self):
+        """/boot and the stock initramfs are, byte by byte, what they were before."""
+        with self.journey.leg("laptop: /boot is untouched"):
+            lines = self.laptop.run("cd /boot && find . -type f -exec sha256sum {} +").splitlines()
+            found = {name.removeprefix("./"): digest for digest, name in (line.split(maxsplit=1) for line in lines)}
+            if found != self._boot_sums:
+                changed = sorted(name for name, _ in found.items() ^ self._boot_sums.items())
+                raise LabError(f"changed in /boot: {changed}")
+
+    def check_secrets(self):
+        """The pairing's secret is in no command line, no log and no readable file."""
+        with self.journey.leg("secrets are nowhere"):
+            secret = secrets.of_initramfs(self.lab.private / "initramfs.img")
+            secrets.must_not_be_in_system(self.laptop)
+            secrets.must_not_be_in_files(secret, sorted(self.lab.out.glob("*.log")))
+
+    def status(self):
+        """`stiefelctl status` of the laptop, parsed."""
+        return json.loads(self.laptop.run("stiefelctl status --json"))
+
+    def _stick(self):
+        command_line = (self.lab.private / "cmdline").read_text(encoding="utf-8").strip()
+        return Boot(kernel=self.lab.private / "vmlinuz", initramfs=self.lab.private / "initramfs.img",
+                    command_line=f"{command_line} console=ttyS0")
+
+    def _wait_up(self, machine, console_after, shell_after):
+        _, when = machine.console.wait(words.MULTI_USER, BOOT_SECONDS, console_after)
+        machine.shell.wait_ready(STEP_SECONDS, shell_after)
+        return when
+
+    def _check_root(self, machine, disk):
+        source = machine.run("findmnt -no SOURCE /")
+        if not source.startswith(disk):
+            raise LabError(f"{machine.name} runs from {source}, not from {disk}")
+
+
+def _until(state):
+    """Waits in the laptop for a state of the hand-off, by the bus's signals."""
+    return f"timeout {STEP_SECONDS} stiefelctl monitor | grep -m 1 -w {state}"

@@ -1,0 +1,52 @@
+"""Looks for a pairing's secret wherever it must not be."""
+
+import re
+
+from .errors import LabError
+
+# How a ticket and a pairing's file write it down.
+_SECRET = re.compile(rb'"secret"\s*:\s*"([0-9a-f]{64})"')
+
+
+def of_initramfs(path):
+    """The secret in a stick's initramfs: its ticket is the last part, and not compressed."""
+    found = set(_SECRET.findall(path.read_bytes()))
+    if len(found) != 1:
+        raise LabError(f"{path.name} holds {len(found)} pairing secrets in its ticket, not one")
+    return found.pop().decode()
+
+
+def must_not_be_in_files(secret, paths):
+    """Looks into logs on this machine, for the digits and for the bytes."""
+    needles = (secret.encode(), secret.upper().encode(), bytes.fromhex(secret))
+    for path in paths:
+        content = path.read_bytes()
+        if any(needle in content for needle in needles):
+            raise LabError(f"the pairing's secret is in {path.name}")
+
+
+def must_not_be_in_system(machine):
+    """Looks into command line, journal and readable files of a lender's running system.
+
+    The machine takes the secrets from its own pairings, so that they do not go
+    through the command channel, which is logged.
+    """
+    status, output = machine.run(r"""
+        set -o pipefail
+        cd /var/lib/stiefelsystem
+        secrets=$(mktemp) && trap 'rm -f $secrets' EXIT
+        grep -rhoE '[0-9a-f]{64}' pairings | sort -u > $secrets
+        [ -s $secrets ] || { echo 'no pairing with a secret found'; exit 1; }
+        found=
+        look() { ! grep -qaFi -f $secrets || found="$found $1"; }
+        look /proc/cmdline < /proc/cmdline
+        look 'the journal' < <(journalctl --no-pager -o cat)
+        look 'other processes' < <(cat /proc/[0-9]*/cmdline /proc/[0-9]*/environ 2>/dev/null)
+        while IFS= read -r file; do look "$file" < "$file"; done < <(
+            find / -xdev -type f -perm /o+r -newer /etc/hostname)
+        open=$(find . ! -type l -perm /go+rwx)
+        [ -z "$found" ] || { echo "secret found in:$found"; exit 1; }
+        [ -z "$open" ] || { echo "not for root alone: $open"; exit 1; }
+    """, timeout=120, check=False)
+    if status:
+        raise LabError(f"{machine.name}: {output}")

@@ -1,0 +1,97 @@
+"""Prepares the machine we are on, and plays scenarios on it.
+
+A scenario is a module of tests/vm/scenarios with a docstring, and a function
+`play(lab, journey, installed)`.
+"""
+
+import importlib
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import traceback
+
+from . import Lab, accelerator
+from .errors import LabError
+from .journey import Journey
+
+PROJECT = pathlib.Path(__file__).resolve().parents[3]
+TOOL_SECONDS = 3600
+
+
+def as_root():
+    """Starts this program again by sudo where it is not root's: network and disks are root's."""
+    if os.geteuid() == 0:
+        return
+    kept = [f"{name}={os.environ[name]}" for name in ("PATH", "STIEFEL_CACHE", "STIEFEL_ACCEL")
+            if name in os.environ]
+    try:
+        os.execvp("sudo", ["sudo", "env", *kept, sys.executable, *sys.argv])
+    except FileNotFoundError:
+        raise SystemExit("this needs root: run it as root, or install sudo") from None
+
+
+def prepare(journey, installed):
+    """Packages, build, and our files below the folder `installed`."""
+    for name, words in (("packages installed", ["tools/setup"]), ("project built", ["tools/build"]),
+                        ("files installed", ["tools/install", str(installed)])):
+        with journey.leg(name):
+            log = journey.out / f"{words[0].rpartition('/')[2]}.log"
+            with open(log, "wb") as output:
+                done = subprocess.run(words, cwd=PROJECT, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+                                      timeout=TOOL_SECONDS, check=False)
+            if done.returncode:
+                tail = log.read_text(encoding="utf-8", errors="replace").splitlines()[-30:]
+                raise LabError(f"{words[0]} ended with {done.returncode}:\n" + "\n".join(tail))
+
+
+def play(name, journey, installed, zero, keep=False):
+    """Plays one scenario; returns whether it came out well. Writes result.json."""
+    scenario = importlib.import_module(f"scenarios.{name}")
+    try:
+        with Lab(journey.out, zero) as lab:
+            journey.facts["accelerator"] = accelerator.choose()
+            try:
+                scenario.play(lab, journey, installed)
+            except Exception as error:
+                explain(journey, error, lab.machines)
+                return False
+            finally:
+                if keep:
+                    _look_around(lab)
+        journey.write("passed")
+        return True
+    finally:
+        if journey.outcome is None:
+            journey.write("failed")
+
+
+def explain(journey, error, machines=()):
+    """Says on stderr what went wrong; with a trace if the laboratory itself is wrong."""
+    if not isinstance(error, LabError):
+        traceback.print_exception(error)
+    journey.blame(error, machines)
+
+
+def obey_signals():
+    """Makes a polite end by a signal the same as Ctrl-C: everything is put away."""
+    def stop(*_):
+        raise KeyboardInterrupt
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGHUP, stop)
+
+
+def _look_around(lab):
+    """Lets a person run commands in the machines that still run."""
+    print(f"\nStill there, with their consoles in {lab.out}:",
+          ", ".join(machine.name for machine in lab.machines if machine.is_on()) or "nothing")
+    print("`laptop ip addr` runs a command as root in the laptop; end with Ctrl-D.", flush=True)
+    while line := sys.stdin.readline():
+        name, _, script = line.strip().partition(" ")
+        for machine in lab.machines:
+            if machine.name == name and script:
+                try:
+                    print(machine.run(script, check=False)[1], flush=True)
+                except LabError as error:
+                    print(error, flush=True)

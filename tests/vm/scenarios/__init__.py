@@ -1,0 +1,1 @@
+"""What is played in the laboratory: one module a scenario."""

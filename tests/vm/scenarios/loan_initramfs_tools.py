@@ -1,0 +1,22 @@
+"""The main job: a whole loan of a system whose initramfs is made by initramfs-tools."""
+
+from lab.loan import Loan
+
+
+def play(lab, journey, installed, generator="initramfs-tools", network="networkd"):
+    """Lends, writes, gives back, and looks at everything that must hold."""
+    loan = Loan(lab, journey, installed, generator, network)
+    loan.make_disk()
+    loan.boot_laptop()
+    loan.update_image()
+    loan.pair()
+    loan.arm()
+    loan.start_desktop()
+    loan.hand_over()
+    loan.boot_lent_system()
+    loan.write_witness()
+    loan.give_back()
+    loan.check_witness()
+    loan.check_clean()
+    loan.check_boot_untouched()
+    loan.check_secrets()
