@@ -8,6 +8,7 @@ mod versions;
 use super::borrower::{Heard as Answered, Seeker};
 use super::lender::{Answerer, Heard};
 use super::{DATAGRAM_LEN, NONCE_LIFETIME, Nonces, Standing};
+use crate::bundle::Request;
 use crate::keys::HMACS;
 use crate::pairing::{Name, Pairing, PairingId, Policy};
 use crate::secret::Secret;
@@ -155,6 +156,27 @@ fn every_standing_arrives_and_only_a_sleeper_is_woken() {
         };
         assert_eq!(wake.is_some(), standing == Standing::Asleep);
         assert_eq!(offer.standing, standing);
+    }
+}
+
+#[test]
+fn each_pairing_has_exchanges_of_its_own() {
+    let mut table = Table::new();
+    for number in [3, 1, 2] {
+        let paired = pairing(number);
+        table.borrower = Seeker::new(&paired);
+        let (_, wake) = table.wake();
+        let woken = table.lender_hears(&wake);
+        assert_eq!(woken, Heard::Wake { pairing: paired.id });
+        let (nonces, _) = table.wake();
+        let request = Request {
+            nonces,
+            exchange_key: [7; 32],
+            tunnel_key: [8; 32],
+        };
+        let bytes = request.to_bytes(&paired.secret);
+        let claimed = table.lender.claim(&bytes, *BORROWER.ip(), table.now);
+        assert_eq!(claimed, Some((paired.id, request)));
     }
 }
 

@@ -1,7 +1,6 @@
 //! Messages that are repeated, reflected, moved, forged or altered do nothing.
 
 use super::*;
-use crate::bundle::Request;
 use crate::discovery::Offer;
 use crate::discovery::wire::{Keys, peek_seek};
 
@@ -44,6 +43,16 @@ fn a_repeated_offer_is_not_heard_again() {
     let offer = table.offer();
     assert_ne!(table.borrower_hears(&offer), Answered::Nothing);
     assert_eq!(table.borrower_hears(&offer), Answered::Nothing);
+}
+
+#[test]
+fn an_offer_of_an_earlier_exchange_is_not_heard_in_a_later_one() {
+    let mut table = Table::new();
+    let old = table.offer();
+    assert_ne!(table.borrower_hears(&old), Answered::Nothing);
+    let new = table.offer();
+    assert_eq!(table.borrower_hears(&old), Answered::Nothing);
+    assert_ne!(table.borrower_hears(&new), Answered::Nothing);
 }
 
 #[test]
