@@ -1,0 +1,156 @@
+//! The lender, after the hand-off: offers its disk, serves it to one borrower,
+//! and goes home when it is given back.
+//!
+//! One loop owns all state. It waits for the next [`Wake`], applies it, and
+//! does what the loan machine says; everything that takes time runs beside it
+//! and comes back as another wake.
+
+mod disk;
+mod gate;
+mod lender;
+mod status;
+mod tunnel;
+
+use crate::{console, hardware, home, wires};
+use anyhow::Context;
+use gate::AtGate;
+use lender::{Lender, Next};
+use rustix::system::{RebootCommand, reboot};
+use std::convert::Infallible;
+use std::time::Duration;
+use stiefel_core::loan::Event;
+use stiefel_core::modules::Purpose;
+use stiefel_core::ticket::ServeTicket;
+use stiefel_server::boot::{self, Asked};
+use stiefel_server::control::Command;
+use stiefel_server::discovery::{self, Answerer};
+use stiefel_server::disk::{Access, Disk};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep, sleep_until};
+
+/// Everything that a loan may need on this side.
+const DRIVEN: &[Purpose] = &[
+    Purpose::Bus,
+    Purpose::Net,
+    Purpose::Storage,
+    Purpose::UsbHost,
+    Purpose::Hid,
+    Purpose::Power,
+];
+/// Sessions that may wait at the gate.
+const GATE_QUEUE: usize = 32;
+/// How long the acknowledgement of a release has to get out before we reboot.
+const LAST_WORDS: Duration = Duration::from_millis(500);
+/// How often the battery is looked at; some firmware never tells of a change.
+const POWER_INTERVAL: Duration = Duration::from_secs(10);
+
+/// Why the loop goes on.
+enum Wake {
+    Search(discovery::Event),
+    Asked(Asked),
+    Control(Command),
+    Gate(AtGate),
+    Deadline,
+    /// All that was written is on the disk, or it never will be.
+    Synced(std::io::Result<()>),
+    Power,
+    /// Somebody at this machine wants the disk back.
+    Recall,
+}
+
+/// Serves the disk until the loan is over, then goes home.
+///
+/// # Errors
+/// The disk does not appear or is in use, or the network cannot be had.
+pub fn run(ticket: ServeTicket) -> anyhow::Result<Infallible> {
+    console::say(&format!(
+        "{} lends its disk. To take it back, press Ctrl-Alt-Del here; unsaved work on the other machine is then lost.",
+        ticket.lender
+    ));
+    // Ctrl-Alt-Del shall reach us as a signal instead of rebooting at once.
+    reboot(RebootCommand::CadOff).context("cannot take over Ctrl-Alt-Del")?;
+    hardware::keep_driven(DRIVEN)?;
+    hardware::load(&["wireguard"])?;
+    wires::keep_on(ticket.links.clone())?;
+    let found = disk::find(&ticket.disk)?;
+    let disk = Disk::open(&found.node(), Access::ReadWrite)?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(lend(ticket, disk, found))?;
+    home::now()
+}
+
+async fn lend(
+    ticket: ServeTicket,
+    disk: std::sync::Arc<Disk>,
+    found: stiefel_linux::block::Disk,
+) -> anyhow::Result<()> {
+    let links = ticket.links.clone();
+    let filter = Box::new(move |link: &_| wires::usable(link, &links));
+    let mut answerer = Answerer::open(ticket.lender.clone(), &ticket.pairings, filter)?;
+    let mut asked = boot::start()?;
+    let (to_gate, mut at_gate) = mpsc::channel(GATE_QUEUE);
+    let (synced, mut sync_done) = mpsc::channel(1);
+    let mut commands: Option<mpsc::Receiver<Command>> = None;
+    let mut interrupts = signal(SignalKind::interrupt())?;
+    let mut power = tokio::time::interval(POWER_INTERVAL);
+    let mut lender = Lender::new(ticket, disk, found, to_gate);
+    lender.announce(&mut answerer);
+    loop {
+        let deadline = lender.deadline();
+        let wake = tokio::select! {
+            event = answerer.next() => Wake::Search(event?),
+            Some(asked) = asked.recv() => Wake::Asked(asked),
+            Some(command) = next_command(&mut commands) => Wake::Control(command),
+            Some(at_gate) = at_gate.recv() => Wake::Gate(at_gate),
+            Some(result) = sync_done.recv() => Wake::Synced(result),
+            () = sleep_until(deadline.unwrap_or_else(far)), if deadline.is_some() => Wake::Deadline,
+            _ = power.tick() => Wake::Power,
+            _ = interrupts.recv() => Wake::Recall,
+        };
+        let next = match wake {
+            Wake::Search(event) => lender.searched(&event),
+            Wake::Asked(asked) => lender.asked(asked, &mut answerer),
+            Wake::Control(command) => lender.commanded(command),
+            Wake::Gate(at_gate) => lender.at_gate(at_gate),
+            Wake::Deadline => lender.happened(Event::Tick { now: now() }),
+            Wake::Synced(result) => lender.synced(result),
+            Wake::Power => lender.look_at_power(),
+            Wake::Recall => lender.recall(),
+        };
+        match next {
+            Next::Wait => {}
+            Next::Listen(receiver) => commands = Some(receiver),
+            Next::HangUp(server) => {
+                // Each session that ends comes back through the gate.
+                tokio::task::spawn_blocking(move || server.hang_up());
+            }
+            Next::Sync(disk) => {
+                let synced = synced.clone();
+                tokio::task::spawn_blocking(move || synced.blocking_send(disk.flush()));
+            }
+            Next::GoHome => {
+                sleep(LAST_WORDS).await;
+                return Ok(());
+            }
+        }
+        lender.announce(&mut answerer);
+    }
+}
+
+async fn next_command(commands: &mut Option<mpsc::Receiver<Command>>) -> Option<Command> {
+    match commands {
+        Some(commands) => commands.recv().await,
+        None => std::future::pending().await,
+    }
+}
+
+fn now() -> std::time::Instant {
+    std::time::Instant::now()
+}
+
+fn far() -> Instant {
+    Instant::now() + Duration::from_secs(3600)
+}

@@ -1,0 +1,485 @@
+//! The lender's state, and what each wake does to it.
+
+use super::gate::{AtGate, EpochGate};
+use super::{now, status, tunnel};
+use crate::console;
+use anyhow::Context;
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io;
+use std::net::SocketAddrV6;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+use stiefel_core::bundle::{Answer, Grant, Request, agree, public_key};
+use stiefel_core::control::{Refused, Release, Released, Status};
+use stiefel_core::discovery::Standing;
+use stiefel_core::loan::{Effect, Event, Loan, Outcome, Refusal};
+use stiefel_core::net::{LENDER_ADDRESS, NBD_PORT, TUNNEL_INTERFACE};
+use stiefel_core::pairing::{Name, Pairing, PairingId};
+use stiefel_core::secret::Secret;
+use stiefel_core::ticket::{
+    BUNDLE_DIR, BUNDLE_INITRAMFS, BUNDLE_KERNEL, BUNDLE_RAMDISK, ServeTicket,
+};
+use stiefel_linux::power::Power;
+use stiefel_server::boot::{Asked, Sealed};
+use stiefel_server::control::{self, Command};
+use stiefel_server::discovery::{self, Answerer};
+use stiefel_server::disk::{Denied, Disk, Server};
+use stiefel_server::sockets::{listen, random};
+use tokio::sync::{mpsc, oneshot};
+
+/// What the loop has to do next.
+pub enum Next {
+    Wait,
+    /// Take commands from this control service from now on.
+    Listen(mpsc::Receiver<Command>),
+    HangUp(Arc<Server>),
+    Sync(Arc<Disk>),
+    GoHome,
+}
+
+/// The disk service of one grant.
+struct Service {
+    server: Arc<Server>,
+    held_since: Option<Instant>,
+}
+
+pub struct Lender {
+    ticket: ServeTicket,
+    disk: Arc<Disk>,
+    logical_block: u32,
+    loan: Loan,
+    deadline: Option<Instant>,
+    service: Option<Service>,
+    to_gate: mpsc::Sender<AtGate>,
+    /// Borrowers whose release waits for the disk to be synced.
+    releasing: Vec<oneshot::Sender<Result<Released, Refused>>>,
+    epoch: u64,
+    seen: BTreeSet<PairingId>,
+    power: Option<Power>,
+}
+
+impl Lender {
+    pub fn new(
+        ticket: ServeTicket,
+        disk: Arc<Disk>,
+        found: stiefel_linux::block::Disk,
+        to_gate: mpsc::Sender<AtGate>,
+        ) -> Self {
+        let (loan, effect) = Loan::offered(ticket.limits, now());
+        let mut this = Self {
+            logical_block: found.logical_block,
+            ticket,
+            disk,
+            loan,
+            deadline: None,
+            service: None,
+            to_gate,
+            releasing: vec![],
+            epoch: 0,
+            seen: BTreeSet::new(),
+            power: None,
+        };
+        this.remember(effect);
+        let to = match this.ticket.promised_to {
+            Some(id) => format!("to {}", this.name(id)),
+            None => "to the first paired machine".into(),
+        };
+        console::say(&format!(
+            "Ready: offering {} ({:.1} GB) {to}.",
+            found.name,
+            found.identity.size as f64 / 1e9
+        ));
+        this
+    }
+
+    /// When [`Event::Tick`] is due.
+    pub fn deadline(&self) -> Option<tokio::time::Instant> {
+        self.deadline.map(Into::into)
+    }
+
+    /// Tells the search how we stand to everybody.
+    pub fn announce(&self, answerer: &mut Answerer) {
+        let lent_to = |id| Standing::Lent { to: self.name(id) };
+        match self.loan {
+            Loan::Offered { .. } => match self.ticket.promised_to {
+                None => answerer.set_standing(Standing::Offering),
+                Some(id) => {
+                    answerer.set_standing(lent_to(id));
+                    answerer.set_standing_of(id, Standing::Offering);
+                }
+            },
+            Loan::Granted { borrower, .. } | Loan::Orphaned { borrower, .. } => {
+                answerer.set_standing(lent_to(borrower));
+                answerer.set_standing_of(borrower, Standing::Offering);
+            }
+            Loan::Held { borrower, .. } => answerer.set_standing(lent_to(borrower)),
+            Loan::Closing { .. } | Loan::Closed { .. } => answerer.set_standing(Standing::Leaving),
+        }
+    }
+
+    pub fn searched(&mut self, event: &discovery::Event) -> Next {
+        match *event {
+            discovery::Event::Seen { pairing, .. } => {
+                if self.seen.insert(pairing) {
+                    console::say(&format!("{} is searching us.", self.name(pairing)));
+                }
+            }
+            // We are awake; its next search will show it so.
+            discovery::Event::Wake { .. } => {}
+            discovery::Event::OtherVersion { pairing, version } => console::warn(&format!(
+                "{} speaks version {version} of the protocol, we speak version {}: make its stick again.",
+                self.name(pairing),
+                stiefel_core::discovery::VERSION
+            )),
+        }
+        Next::Wait
+    }
+
+    /// Somebody asks for the bundle.
+    pub fn asked(&mut self, asked: Asked, answerer: &mut Answerer) -> Next {
+        // A wrong request is answered by dropping its reply.
+        let Some((id, request)) = answerer.claim(&asked.request, asked.from) else {
+            return Next::Wait;
+        };
+        match self.grant(id, &request, asked.from) {
+            Ok((sealed, next)) => {
+                // A borrower that has gone away asks again.
+                let _ = asked.reply.send(sealed);
+                next
+            }
+            Err(error) => {
+                console::warn(&format!("Cannot lend to {}: {error:#}.", self.name(id)));
+                Next::Wait
+            }
+        }
+    }
+
+    fn grant(
+        &mut self,
+        id: PairingId,
+        request: &Request,
+        from: SocketAddrV6,
+    ) -> anyhow::Result<(Sealed, Next)> {
+        let pairing = self.pairing(id).context("it is not paired any more")?.clone();
+        let exchange = Secret::from_bytes(random()?);
+        let exchange_key = public_key(&exchange);
+        let agreed = agree(
+            &pairing.secret,
+            &exchange,
+            &request.exchange_key,
+            request,
+            &exchange_key,
+        )
+        .context("its key is not a good one")?;
+        let mut sealed = Sealed {
+            exchange_key,
+            seal: agreed.seal,
+            answer: self.refusal(None, "this machine is on its way home"),
+            files: vec![],
+            sent: None,
+        };
+        if let Some(to) = self.ticket.promised_to.filter(|to| *to != id) {
+            sealed.answer = self.lent_to(to);
+            return Ok((sealed, Next::Wait));
+        }
+        let files = match open_bundle() {
+            Ok(files) => files,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                // The borrower had the disk, vanished, and begins anew: only our own
+                // system can make a new bundle.
+                if matches!(self.loan, Loan::Orphaned { borrower, .. } if borrower == id) {
+                    console::say(&format!("{} begins anew.", pairing.name));
+                    let message = "the lender starts its own system first; it is found again then";
+                    sealed.answer = self.refusal(None, message);
+                    let next = self.recall();
+                    return Ok((sealed, next));
+                }
+                vec![]
+            }
+            Err(error) => return Err(error).context("cannot read the bundle"),
+        };
+        let (epoch, effect) = match self.loan.grant(id, self.ticket.limits, now()) {
+            Ok(granted) => granted,
+            Err(Refusal::Lent { to }) => {
+                console::say(&format!("{} asks for the disk; it is lent.", pairing.name));
+                sealed.answer = self.lent_to(to);
+                return Ok((sealed, Next::Wait));
+            }
+            Err(Refusal::Closed | Refusal::Fenced) => return Ok((sealed, Next::Wait)),
+        };
+        self.remember(effect);
+        self.epoch = epoch;
+        let private_key = Secret::from_bytes(random()?);
+        let next = self.serve(epoch, &private_key, request.tunnel_key, &agreed.preshared_key)?;
+        let lens = files
+            .iter()
+            .map(|file| file.metadata().map(|data| data.len()))
+            .collect::<io::Result<Vec<u64>>>()?;
+        let [kernel_len, initramfs_lens @ ..] = lens.as_slice() else {
+            anyhow::bail!("the bundle is empty");
+        };
+        console::say(&format!(
+            "{} fetches the system ({:.1} MiB), from {}.",
+            pairing.name,
+            lens.iter().sum::<u64>() as f64 / f64::from(1 << 20),
+            from.ip()
+        ));
+        sealed.answer = Answer::Grant(Grant {
+            lender: self.ticket.lender.clone(),
+            kernel_len: *kernel_len,
+            initramfs_lens: initramfs_lens.to_vec(),
+            cmdline: self.ticket.cmdline.clone(),
+            tunnel_key: public_key(&private_key),
+            epoch,
+            disk_size: self.ticket.disk.size,
+            logical_block: self.logical_block,
+            patience_secs: self.ticket.limits.patience_secs,
+        });
+        sealed.files = files;
+        Ok((sealed, next))
+    }
+
+    /// The tunnel with this grant's keys, and the disk behind it.
+    fn serve(
+        &mut self,
+        epoch: u64,
+        private_key: &Secret,
+        peer_key: [u8; 32],
+        preshared_key: &Secret,
+    ) -> anyhow::Result<Next> {
+        // Whoever had an older grant is cut off before the new one can write.
+        if let Some(old) = self.service.take() {
+            old.server.hang_up();
+        }
+        tunnel::establish(private_key, peer_key, preshared_key).context("no tunnel")?;
+        let address = SocketAddrV6::new(LENDER_ADDRESS, NBD_PORT, 0, 0);
+        let listener = listen(address, Some(TUNNEL_INTERFACE)).context("no disk service")?;
+        let gate = EpochGate {
+            epoch,
+            to_loop: self.to_gate.clone(),
+        };
+        self.service = Some(Service {
+            server: Arc::new(Server::start(listener, self.disk.clone(), Arc::new(gate))?),
+            held_since: None,
+        });
+        Ok(Next::Listen(
+            control::start(TUNNEL_INTERFACE).context("no control service")?,
+        ))
+    }
+
+    pub fn at_gate(&mut self, at_gate: AtGate) -> Next {
+        match at_gate {
+            AtGate::Open { epoch, reply } => {
+                let fresh = !matches!(self.loan, Loan::Held { .. });
+                let decision = self.loan.open(epoch).map_err(|refusal| Denied {
+                    reason: refusal.to_string(),
+                });
+                if decision.is_ok() && fresh {
+                    self.attached();
+                }
+                // A session that has gone meanwhile reports that it is closed.
+                let _ = reply.send(decision);
+                Next::Wait
+            }
+            AtGate::Closed => self.happened(Event::HungUp { now: now() }),
+        }
+    }
+
+    fn attached(&mut self) {
+        self.deadline = None;
+        let Some(service) = &mut self.service else {
+            return;
+        };
+        if service.held_since.is_some() {
+            return console::say("The borrower is back.");
+        }
+        service.held_since = Some(now());
+        // What only the fetch needed is a good part of the memory.
+        if let Err(error) = std::fs::remove_dir_all(Path::new("/").join(BUNDLE_DIR)) {
+            console::warn(&format!("The bundle stays in memory: {error}."));
+        }
+        console::say(&format!(
+            "The disk is attached. Memory in use: {} MiB.",
+            status::memory_bytes() >> 20
+        ));
+    }
+
+    pub fn commanded(&mut self, command: Command) -> Next {
+        match command {
+            Command::Status { reply } => {
+                // Whoever asked may have gone.
+                let _ = reply.send(self.status());
+                Next::Wait
+            }
+            Command::Release { release, reply } => self.released(&release, reply),
+        }
+    }
+
+    fn released(
+        &mut self,
+        release: &Release,
+        reply: oneshot::Sender<Result<Released, Refused>>,
+    ) -> Next {
+        match self.loan.release(release.epoch) {
+            Ok(effect) => {
+                console::say("The borrower gives the disk back; writing what is left.");
+                self.releasing.push(reply);
+                self.obey(Some(effect))
+            }
+            // A repeated release waits for the same end as the first one.
+            Err(Refusal::Closed) => {
+                match self.loan {
+                    Loan::Closed { .. } => {
+                        let _ = reply.send(Ok(Released { epoch: self.epoch }));
+                    }
+                    _ => self.releasing.push(reply),
+                }
+                Next::Wait
+            }
+            Err(refusal) => {
+                let message = refusal.to_string();
+                let _ = reply.send(Err(Refused { message }));
+                Next::Wait
+            }
+        }
+    }
+
+    pub fn recall(&mut self) -> Next {
+        match self.loan.recall() {
+            Ok(effect) => {
+                console::say("Taking the disk back.");
+                self.obey(Some(effect))
+            }
+            Err(_) => Next::Wait,
+        }
+    }
+
+    pub fn synced(&mut self, result: io::Result<()>) -> Next {
+        if let Err(error) = &result {
+            console::warn(&format!(
+                "THE DISK COULD NOT WRITE EVERYTHING ({error}). Check its file systems."
+            ));
+        }
+        for reply in self.releasing.drain(..) {
+            let answer = match &result {
+                Ok(()) => Ok(Released { epoch: self.epoch }),
+                Err(error) => Err(Refused {
+                    message: format!("the disk could not write everything: {error}"),
+                }),
+            };
+            let _ = reply.send(answer);
+        }
+        self.happened(Event::Synced)
+    }
+
+    /// Reports an event to the loan machine and does what it says.
+    pub fn happened(&mut self, event: Event) -> Next {
+        let effect = self.loan.handle(event, self.ticket.limits);
+        if let (Loan::Orphaned { .. }, Event::HungUp { .. }) = (&self.loan, event) {
+            console::warn(&format!(
+                "The borrower has vanished. Waiting {} s for it; is the cable in?",
+                self.ticket.limits.patience_secs
+            ));
+        }
+        self.obey(effect)
+    }
+
+    fn obey(&mut self, effect: Option<Effect>) -> Next {
+        let Some(effect) = effect else {
+            return Next::Wait;
+        };
+        self.remember(effect);
+        match (effect, &self.service) {
+            (Effect::WakeAt(_), _) | (Effect::HangUp, None) => Next::Wait,
+            (Effect::HangUp, Some(service)) => Next::HangUp(service.server.clone()),
+            (Effect::Sync, _) => Next::Sync(self.disk.clone()),
+            (Effect::GoHome, _) => {
+                self.say_goodbye();
+                Next::GoHome
+            }
+        }
+    }
+
+    fn remember(&mut self, effect: Effect) {
+        self.deadline = match effect {
+            Effect::WakeAt(at) => Some(at),
+            Effect::HangUp | Effect::Sync | Effect::GoHome => None,
+        };
+    }
+
+    fn say_goodbye(&self) {
+        let Loan::Closed { outcome } = self.loan else {
+            return;
+        };
+        console::say(match outcome {
+            Outcome::Returned => "The disk is back and complete. Starting our own system.",
+            Outcome::Recalled => "The disk was taken back. Starting our own system.",
+            Outcome::Lost => {
+                "The borrower did not come back. Starting our own system; it recovers as after a power cut."
+            }
+            Outcome::Unused => "Nobody came for the disk. Starting our own system.",
+        });
+    }
+
+    pub fn look_at_power(&mut self) -> Next {
+        let power = status::power();
+        let before = self.power.replace(power);
+        if let Some(percent) = power.battery_percent
+            && before.map(|before| before.on_mains) != Some(power.on_mains)
+        {
+            let source = if power.on_mains { "mains" } else { "battery" };
+            console::say(&format!("Running on {source}, battery at {percent:.0} %."));
+        }
+        Next::Wait
+    }
+
+    fn status(&self) -> Status {
+        let power = status::power();
+        let stats = self.service.as_ref().map(|service| service.server.stats());
+        let held = self.service.as_ref().and_then(|service| service.held_since);
+        Status {
+            lender: self.ticket.lender.clone(),
+            loan: self.loan.tag().into(),
+            epoch: self.epoch,
+            held_secs: held.map_or(0, |since| since.elapsed().as_secs()),
+            battery_percent: power.battery_percent,
+            on_ac: power.on_mains,
+            read_bytes: stats.map_or(0, |stats| stats.read_bytes),
+            written_bytes: stats.map_or(0, |stats| stats.written_bytes),
+            memory_bytes: status::memory_bytes(),
+        }
+    }
+
+    fn pairing(&self, id: PairingId) -> Option<&Pairing> {
+        self.ticket.pairings.iter().find(|pairing| pairing.id == id)
+    }
+
+    /// Only known pairings get this far.
+    fn name(&self, id: PairingId) -> Name {
+        let pairing = self.pairing(id);
+        pairing.map_or_else(|| self.ticket.lender.clone(), |pairing| pairing.name.clone())
+    }
+
+    fn lent_to(&self, id: PairingId) -> Answer {
+        let name = self.name(id);
+        let message = format!("{} is lent to {name}", self.ticket.lender);
+        self.refusal(Some(name), &message)
+    }
+
+    fn refusal(&self, lent_to: Option<Name>, message: &str) -> Answer {
+        Answer::Refused {
+            lent_to,
+            message: message.into(),
+        }
+    }
+}
+
+/// Kernel, stock initramfs, and our own ramdisk behind it.
+fn open_bundle() -> io::Result<Vec<File>> {
+    [BUNDLE_KERNEL, BUNDLE_INITRAMFS, BUNDLE_RAMDISK]
+        .iter()
+        .map(|path| File::open(Path::new("/").join(path)))
+        .collect()
+}

@@ -1,0 +1,40 @@
+//! The lender's end of the tunnel: one peer, keys of this grant.
+
+use stiefel_core::net::{
+    BORROWER_ADDRESS, LENDER_ADDRESS, TUNNEL_INTERFACE, TUNNEL_PORT, TUNNEL_PREFIX,
+};
+use stiefel_core::secret::Secret;
+use stiefel_linux::Result;
+use stiefel_linux::links::Links;
+use stiefel_linux::wireguard::{Config, Peer, WireGuard};
+
+/// Makes the tunnel, or gives it new keys; whoever had the old ones is cut off at once.
+pub fn establish(
+    private_key: &Secret,
+    peer_key: [u8; 32],
+    preshared_key: &Secret,
+) -> Result<()> {
+    let mut links = Links::open()?;
+    let mut wireguard = WireGuard::open()?;
+    if let Some(old) = links.by_name(TUNNEL_INTERFACE)? {
+        links.delete(old.index)?;
+    }
+    let index = wireguard.create(&mut links, TUNNEL_INTERFACE)?;
+    wireguard.configure(
+        index,
+        &Config {
+            private_key,
+            listen_port: TUNNEL_PORT,
+            peer: Peer {
+                public_key: peer_key,
+                preshared_key,
+                // The borrower calls us, wherever it is.
+                endpoint: None,
+                allowed_ips: &[(BORROWER_ADDRESS, 128)],
+                keepalive_secs: 0,
+            },
+        },
+    )?;
+    links.set_up(index)?;
+    links.add_address(index, LENDER_ADDRESS, TUNNEL_PREFIX)
+}
