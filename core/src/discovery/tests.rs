@@ -292,3 +292,24 @@ fn nonces_are_good_for_seconds() {
     assert_eq!(table.lender_hears(&wake), Heard::Nothing);
     assert_eq!(table.borrower_hears(&offer), Answered::Nothing);
 }
+
+#[test]
+fn what_is_kept_of_searches_has_limits() {
+    let mut table = Table::new();
+    let first = table.offer();
+    for _ in 0..256 {
+        table.seek();
+    }
+    assert_eq!(table.borrower_hears(&first), Answered::Nothing);
+
+    let first = table.seek();
+    table.lender_hears(&first);
+    for more in [4095, 1] {
+        assert_eq!(table.lender_hears(&first), Heard::Nothing);
+        for _ in 0..more {
+            table.now += Duration::from_secs(1);
+            table.offer();
+        }
+    }
+    assert_ne!(table.lender_hears(&first), Heard::Nothing);
+}
