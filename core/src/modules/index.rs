@@ -97,12 +97,13 @@ pub enum IndexError {
     Damaged(String),
 }
 
+/// Stored as `[pattern, position]`, for there are thousands.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(from = "(String, u16)", into = "(String, u16)")]
 struct Alias {
     pattern: String,
     module: u16,
     /// Length of the part of the pattern that stands for itself; aliases are sorted by it.
-    #[serde(skip)]
     literal: usize,
 }
 
@@ -153,10 +154,10 @@ impl Catalogue {
         }
         let needed: BTreeSet<String> = orders.values().flatten().cloned().collect();
         for name in needed {
-            if let std::collections::btree_map::Entry::Vacant(place) = orders.entry(name) {
-                if let Ok(order) = self.load_order(place.key(), &[]) {
-                    place.insert(order);
-                }
+            if !orders.contains_key(&name)
+                && let Ok(order) = self.load_order(&name, &[])
+            {
+                orders.insert(name, order);
             }
         }
         Ok((self.assemble(release, &orders, &purposes)?, missing))
@@ -197,11 +198,7 @@ impl Catalogue {
             .aliases()
             .filter(|(pattern, _)| pattern.contains(':'))
             .filter_map(|(pattern, module)| Some((pattern, *positions.get(module)?)))
-            .map(|(pattern, module)| Alias {
-                pattern: pattern.to_owned(),
-                module,
-                literal: 0,
-            })
+            .map(|(pattern, module)| Alias::from((pattern.to_owned(), module)))
             .collect();
         let stored = Stored {
             release: release.to_owned(),
@@ -326,6 +323,22 @@ impl Alias {
     }
 }
 
+impl From<(String, u16)> for Alias {
+    fn from((pattern, module): (String, u16)) -> Self {
+        Self {
+            literal: pattern::literal_length(&pattern),
+            pattern,
+            module,
+        }
+    }
+}
+
+impl From<Alias> for (String, u16) {
+    fn from(alias: Alias) -> Self {
+        (alias.pattern, alias.module)
+    }
+}
+
 /// Checks what was read, once, so that no look-up has to.
 impl TryFrom<Stored> for Index {
     type Error = IndexError;
@@ -353,9 +366,6 @@ impl TryFrom<Stored> for Index {
             .chain(aliases.iter().map(|a| &a.module));
         if positions.any(|position| usize::from(*position) >= modules.len()) {
             return damaged("a position is beyond the end");
-        }
-        for alias in &mut aliases {
-            alias.literal = pattern::literal_length(&alias.pattern);
         }
         aliases.sort_unstable_by(|a, b| a.head().cmp(b.head()).then_with(|| a.cmp(b)));
         let lengths = aliases.iter().map(|alias| alias.literal).collect();
