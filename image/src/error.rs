@@ -1,0 +1,146 @@
+//! What can go wrong, in words that say what to do.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use stiefel_core::modules::{IndexError, ParseError};
+use thiserror::Error;
+
+/// Why there is no new image, or no boot files. What was there before is still there.
+#[derive(Debug, Error)]
+pub enum Error {
+    /// No module tree for this kernel.
+    #[error("there is no module tree for kernel {release} in {folder}; {}", there_are(.others))]
+    NoModules {
+        /// The kernel asked for.
+        release: String,
+        /// Where it was looked for.
+        folder: PathBuf,
+        /// The kernels that have one.
+        others: Vec<String>,
+    },
+    /// A name that cannot be one of a kernel.
+    #[error("{0:?} is no kernel release; `uname -r` prints one")]
+    BadRelease(String),
+    /// The tree has no table of dependencies.
+    #[error("{0} is not there; run `depmod {1}`")]
+    NoTables(PathBuf, String),
+    /// A table that cannot be read.
+    #[error(transparent)]
+    Tables(#[from] ParseError),
+    /// A module that every loan needs is not there.
+    #[error(transparent)]
+    Modules(#[from] IndexError),
+    /// A module's file that is none.
+    #[error("module {path} cannot be understood ({why}); reinstall the kernel's package")]
+    BadModule {
+        /// The file.
+        path: PathBuf,
+        /// What is odd.
+        why: String,
+    },
+    /// The static program of the ramdisk is not usable.
+    #[error("{path} {why}; reinstall Stiefelsystem")]
+    BadInit {
+        /// The file.
+        path: PathBuf,
+        /// What is odd.
+        why: &'static str,
+    },
+    /// No kernel image.
+    #[error("no kernel image for {release}: tried {}; install the kernel's package, or mount /boot", list(.tried))]
+    NoKernel {
+        /// The kernel asked for.
+        release: String,
+        /// Where it was looked for.
+        tried: Vec<PathBuf>,
+    },
+    /// The file is a kernel, but another one.
+    #[error("{path} holds kernel {found}, not {release}; after an upgrade, reboot first")]
+    OtherKernel {
+        /// The file.
+        path: PathBuf,
+        /// The kernel asked for.
+        release: String,
+        /// What the file says of itself.
+        found: String,
+    },
+    /// The file is no kernel.
+    #[error("{0} is no kernel image; reinstall the kernel's package")]
+    BadKernel(PathBuf),
+    /// The system has no initramfs for this kernel.
+    #[error("no initramfs for kernel {release}: tried {}; make one with the system's own tool (update-initramfs, dracut, mkinitcpio)", list(.tried))]
+    NoInitramfs {
+        /// The kernel.
+        release: String,
+        /// Where it was looked for.
+        tried: Vec<PathBuf>,
+    },
+    /// There is no image for this kernel.
+    #[error("there is no image for kernel {0}; make one with `stiefelctl update --kernel {0}`")]
+    NoImage(String),
+    /// The image is not what its manifest says.
+    #[error("the image {0} is damaged ({1}); make it anew with `stiefelctl update`")]
+    Damaged(PathBuf, String),
+    /// The disk is full.
+    #[error(
+        "the disk is full: writing {path} needs about {needed} MB more in its folder; what was there before is unchanged"
+    )]
+    DiskFull {
+        /// What was being written.
+        path: PathBuf,
+        /// Free space to make, rounded up.
+        needed: u64,
+    },
+    /// A file operation failed.
+    #[error("cannot {doing} {path}: {source}")]
+    File {
+        /// What was tried.
+        doing: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+}
+
+impl Error {
+    /// For `map_err`: names the operation and the file.
+    pub(crate) fn file(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::File {
+            doing,
+            path: path.to_owned(),
+            source,
+        }
+    }
+
+    /// As [`Self::file`] for writing: a full disk says so, with how much is to be freed.
+    pub(crate) fn write(path: &Path, size: u64) -> impl FnOnce(io::Error) -> Self {
+        move |source| match source.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::DiskFull {
+                path: path.to_owned(),
+                needed: size.div_ceil(1_000_000).max(1),
+            },
+            _ => Self::File {
+                doing: "write",
+                path: path.to_owned(),
+                source,
+            },
+        }
+    }
+}
+
+fn there_are(others: &[String]) -> String {
+    match others {
+        [] => "no other kernel has one either: install a kernel package".to_owned(),
+        others => format!("there are {}: name one with --kernel", others.join(", ")),
+    }
+}
+
+fn list(paths: &[PathBuf]) -> String {
+    paths
+        .iter()
+        .map(|path| path.display().to_string())
+        .collect::<Vec<_>>()
+        .join(", ")
+}
