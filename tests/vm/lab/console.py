@@ -78,7 +78,7 @@ class Console:
         decode = codecs.getincrementaldecoder("utf-8")("replace").decode
         pending = ""
         began = 0.0
-        with open(self._path, "a", buffering=1, encoding="utf-8") as log:
+        with open(self._path, "w", buffering=1, encoding="utf-8") as log:
             while chunk := self._receive():
                 now = time.monotonic() - self._zero
                 if not pending:

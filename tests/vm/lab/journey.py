@@ -44,11 +44,8 @@ class Journey:
         start = self._now() if self._behind is None else self._behind
         leg = Leg(name, start)
         self.say(f"{name} ...")
-        try:
-            yield leg
-        except BaseException:
-            self.failed = name
-            raise
+        self.failed = name  # until the whole way is known to have come out well
+        yield leg
         self._behind = leg.end
         if leg.end is None:
             leg.end = self._now()
@@ -78,6 +75,8 @@ class Journey:
     def write(self, outcome):
         """Writes result.json."""
         self.outcome = outcome
+        if outcome == "passed":
+            self.failed = None
         result = {"outcome": outcome, "failed_leg": self.failed,
                   "legs": {leg.name: round(leg.seconds(), 3) for leg in self.legs}, **self.facts}
         text = json.dumps(result, indent=2) + "\n"

@@ -35,7 +35,25 @@ class Loan:
         self.desktop = None
         self.release = None
         self._boot_sums = None
-        self._witness_sum = None
+        self.witness_sum = None
+
+    # Several steps at once
+
+    def prepare(self, config=None):
+        """Everything before a loan: a laptop that runs, is paired, and may be woken."""
+        self.make_disk()
+        self.boot_laptop()
+        if config:
+            self.configure(config)
+        self.update_image()
+        self.pair()
+        self.arm()
+
+    def lend(self):
+        """From a desktop that is switched on to the laptop's system running on it."""
+        self.start_desktop()
+        self.hand_over()
+        self.boot_lent_system()
 
     # What comes before any loan
 
@@ -56,6 +74,16 @@ class Loan:
             leg.end = self._wait_up(self.laptop, 0, 0)
             self._check_root(self.laptop, "/dev/vda")
 
+    def configure(self, text):
+        """Gives the laptop's daemon a configuration file."""
+        with self.journey.leg("laptop: configured"):
+            self.laptop.run(f"""
+                set -e
+                printf %s '{text}' > /etc/stiefelsystem/lab.toml
+                systemctl restart stiefeld
+                stiefelctl status
+            """)
+
     def update_image(self):
         """Makes the ramdisk on the laptop."""
         with self.journey.leg("laptop: stiefelctl update"):
@@ -64,13 +92,13 @@ class Loan:
         self.journey.facts["image_bytes"] = int(size)
         self.journey.facts["image_seconds"] = round(self.journey.legs[-1].seconds(), 3)
 
-    def pair(self):
-        """Pairs with the desktop and takes the boot files to it."""
+    def pair(self, name=PAIRING):
+        """Pairs with a desktop and takes the boot files to it."""
         with self.journey.leg("laptop: pairing and boot files"):
-            self.laptop.run(f"stiefelctl pair {PAIRING}")
-            self.export_boot(PAIRING)
+            self.laptop.run(f"stiefelctl pair {name}")
+            self.export_boot(name)
         self.journey.facts["boot_files_bytes"] = sum(
-            (self.lab.private / name).stat().st_size for name in BOOT_FILES)
+            path.stat().st_size for path in self.stick(name).iterdir())
 
     def export_boot(self, pairing):
         """Fetches the boot files of a pairing, over a disk that both sides see."""
@@ -82,9 +110,15 @@ class Loan:
             sync /dev/disk/by-id/virtio-parcel
             rm -r /root/boot
         """)
+        stick = self.stick(pairing)
+        stick.mkdir(exist_ok=True)
         with tarfile.open(self.lab.private / "parcel") as parcel:
             for name in BOOT_FILES:
-                (self.lab.private / name).write_bytes(parcel.extractfile(name).read())
+                (stick / name).write_bytes(parcel.extractfile(name).read())
+
+    def stick(self, pairing=PAIRING):
+        """The folder with the boot files of a pairing, on this machine."""
+        return self.lab.private / f"stick-{pairing}"
 
     def arm(self):
         """Lets the laptop be woken."""
@@ -93,10 +127,10 @@ class Loan:
 
     # The loan itself
 
-    def boot_desktop(self, name="desktop", mac=DESKTOP_MAC):
-        """Switches a desktop on with the stick's files; returns the machine once it searches."""
+    def boot_desktop(self, stick=None, name="desktop", mac=DESKTOP_MAC):
+        """Switches a desktop on with a stick's files; returns the machine once it searches."""
         with self.journey.leg(f"{name}: power-on to searching") as leg:
-            machine = self.lab.machine(name, self._stick(), mac)
+            machine = self.lab.machine(name, _boot_files(stick or self.stick()), mac)
             leg.start = machine.switched_on
             _, leg.end = machine.console.wait(words.SEARCHING, STEP_SECONDS)
         return machine
@@ -113,30 +147,42 @@ class Loan:
     def hand_over(self):
         """Confirms, and follows the laptop out of its system into the ramdisk."""
         here = self.laptop.console.position()
-        with self.journey.leg("laptop: confirmed to rebooting") as leg:
+        with self.journey.leg("laptop: confirmed to leaving"):
             self.laptop.run("stiefelctl confirm")
-            _, leg.end = self.laptop.console.wait(r"Stopped target .*multi-user\.target", STEP_SECONDS, here)
-        with self.journey.leg("laptop: shutdown and kernel") as leg:
-            _, leg.end = self.laptop.console.wait(words.OURS, STEP_SECONDS, here)
+            self.laptop.console.wait(words.GOING_DOWN, STEP_SECONDS, here)
+        self.follow_hand_over(here)
+
+    def follow_hand_over(self, console_after):
+        """Follows a laptop that leaves its system until it offers its disk."""
+        console = self.laptop.console
+        with self.journey.leg("laptop: shutdown, kexec, kernel") as leg:
+            _, leg.end = console.wait(words.OURS, STEP_SECONDS, console_after)
         with self.journey.leg("laptop: ramdisk to serving") as leg:
-            _, leg.end = self.laptop.console.wait(words.SERVING, STEP_SECONDS, here)
+            _, leg.end = console.wait(words.SERVING, STEP_SECONDS, console_after)
 
     def boot_lent_system(self):
         """Follows the desktop into the laptop's system."""
         console = self.desktop.console
         with self.journey.leg("desktop: bundle fetched and verified") as leg:
-            _, leg.end = console.wait(words.FETCHED, STEP_SECONDS)
+            bundle, leg.end = console.wait(words.FETCHED, STEP_SECONDS)
+        self.journey.facts["bundle_mib"] = float(bundle.group(1))
+        with self.journey.leg("desktop: fetched to kexec") as leg:
+            _, leg.end = console.wait(words.STARTING_LENT, STEP_SECONDS)
         here = console.position()
-        with self.journey.leg("desktop: kexec to disk attached") as leg:
-            _, leg.end = console.wait(words.ATTACHED, STEP_SECONDS)
+        with self.journey.leg("desktop: kexec, kernel") as leg:
+            _, leg.end = console.wait(words.OURS, STEP_SECONDS, here)
+        with self.journey.leg("desktop: ramdisk to disk attached") as leg:
+            _, leg.end = console.wait(words.ATTACHED, STEP_SECONDS, here)
         with self.journey.leg("desktop: attached to multi-user") as leg:
             leg.end = self._wait_up(self.desktop, here, 0)
             self._check_root(self.desktop, "/dev/nbd0")
+        memory, _ = self.laptop.console.wait(words.HELD, STEP_SECONDS)
+        self.journey.facts["lender_memory_mib"] = int(memory.group(1))
 
     def write_witness(self):
         """Writes a file on the lent disk and forces it out."""
         with self.journey.leg("desktop: file written"):
-            self._witness_sum = self.desktop.run(f"""
+            self.witness_sum = self.desktop.run(f"""
                 set -e
                 head -c {WITNESS_BYTES} /dev/urandom > {WITNESS}
                 sync {WITNESS} /root
@@ -146,11 +192,16 @@ class Loan:
     def give_back(self):
         """Shuts the desktop down, and sees the laptop come home by itself."""
         here, shell = self.laptop.console.position(), self.laptop.shell.position()
-        with self.journey.leg("desktop: shutdown"):
+        with self.journey.leg("desktop: shutdown to given back") as leg:
             self.desktop.shell.tell("systemctl poweroff")
+            _, leg.end = self.laptop.console.wait(words.RETURNED, STEP_SECONDS, here)
             self.desktop.wait_off(STEP_SECONDS)
-        with self.journey.leg("laptop: released to multi-user") as leg:
-            leg.end = self._wait_up(self.laptop, here, shell)
+        self.come_home(here, shell)
+
+    def come_home(self, console_after, shell_after):
+        """The laptop boots its own system again, by itself."""
+        with self.journey.leg("laptop: back in its own system") as leg:
+            leg.end = self._wait_up(self.laptop, console_after, shell_after)
             self._check_root(self.laptop, "/dev/vda")
 
     # What must hold afterwards
@@ -159,8 +210,8 @@ class Loan:
         """The file that was written from the desktop is there."""
         with self.journey.leg("laptop: file compared"):
             found = self.laptop.run(f"sha256sum < {WITNESS}")
-            if found != self._witness_sum:
-                raise LabError(f"{WITNESS} is not what was written: {found}, not {self._witness_sum}")
+            if found != self.witness_sum:
+                raise LabError(f"{WITNESS} is not what was written: {found}, not {self.witness_sum}")
 
     def check_clean(self, clean=True):
         """Whether the file system had to recover when the laptop mounted it."""
@@ -182,18 +233,13 @@ class Loan:
     def check_secrets(self):
         """The pairing's secret is in no command line, no log and no readable file."""
         with self.journey.leg("secrets are nowhere"):
-            secret = secrets.of_initramfs(self.lab.private / "initramfs.img")
+            secret = secrets.of_initramfs(self.stick() / "initramfs.img")
             secrets.must_not_be_in_system(self.laptop)
             secrets.must_not_be_in_files(secret, sorted(self.lab.out.glob("*.log")))
 
     def status(self):
         """`stiefelctl status` of the laptop, parsed."""
         return json.loads(self.laptop.run("stiefelctl status --json"))
-
-    def _stick(self):
-        command_line = (self.lab.private / "cmdline").read_text(encoding="utf-8").strip()
-        return Boot(kernel=self.lab.private / "vmlinuz", initramfs=self.lab.private / "initramfs.img",
-                    command_line=f"{command_line} console=ttyS0")
 
     def _wait_up(self, machine, console_after, shell_after):
         _, when = machine.console.wait(words.MULTI_USER, BOOT_SECONDS, console_after)
@@ -204,6 +250,12 @@ class Loan:
         source = machine.run("findmnt -no SOURCE /")
         if not source.startswith(disk):
             raise LabError(f"{machine.name} runs from {source}, not from {disk}")
+
+
+def _boot_files(stick):
+    command_line = (stick / "cmdline").read_text(encoding="utf-8").strip()
+    return Boot(kernel=stick / "vmlinuz", initramfs=stick / "initramfs.img",
+                command_line=f"{command_line} console=ttyS0")
 
 
 def _until(state):

@@ -40,7 +40,7 @@ class Machine:
         with contextlib.ExitStack() as far_ends:
             words, fds, sockets = _sockets(far_ends, self._stack)
             command = _base(name, memory_mib) + words + self._plug_nic("nic0", mac) + _boot(boot)
-            log = self._stack.enter_context(open(lab.out / f"{name}.qemu.log", "ab"))
+            log = self._stack.enter_context(open(lab.out / f"{name}.qemu.log", "wb"))
             self.switched_on = lab.now()
             self._qemu = subprocess.Popen(
                 self._network.command(*command), stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=fds)
@@ -92,6 +92,13 @@ class Machine:
         """Loses all packets of a NIC; the machine keeps its carrier."""
         self._network.silence(self._taps[nic], silent)
 
+    def plug_nic(self, nic, mac):
+        """Plugs in a fast network adapter that is on the cable, as Thunderbolt would."""
+        self._taps[nic] = tap = self._network.socket()
+        self.monitor.ask_person(f"netdev_add {_netdev(nic, tap)}")
+        self.monitor.ask("device_add", driver="virtio-net-pci", id=f"{nic}-device", netdev=nic, mac=mac,
+                         romfile="", bus="slot")
+
     def plug_usb_nic(self, mac, nic="usbnic"):
         """Plugs in a USB network adapter that is on the cable."""
         self._taps[nic] = tap = self._network.socket()
@@ -128,7 +135,8 @@ def _sockets(far_ends, near_ends):
 def _base(name, memory_mib):
     return ["qemu-system-x86_64", "-name", name, "-machine", "q35", "-accel", accelerator.choose(), "-cpu", "max",
             "-smp", "1", "-m", str(memory_mib), "-nodefaults", "-no-user-config", "-display", "none",
-            "-rtc", "base=utc", "-device", "virtio-rng-pci", "-device", "qemu-xhci,id=xhci"]
+            "-rtc", "base=utc", "-device", "virtio-rng-pci", "-device", "qemu-xhci,id=xhci",
+            "-device", "pcie-root-port,id=slot,chassis=1"]
 
 
 def _boot(boot):

@@ -1,13 +1,25 @@
 """What machines say on their consoles when they get somewhere: patterns to wait for."""
 
 MULTI_USER = r"Reached target .*multi-user\.target"
+GOING_DOWN = r"Stopped target .*multi-user\.target"
 
-# The ramdisk's own lines, and only those, begin like this.
+# The ramdisk's lines, and only those, have this in front.
 OURS = r"stiefel: "
-SEARCHING = OURS + r".*search"
-WOKEN = OURS + r".*(woke|wakes|waking)"
-FETCHED = OURS + r".*verified"
-SERVING = OURS + r".*(serving|offering)"
+
+# On the borrower, from its stick.
+SEARCHING = OURS + r"Searching "
+FOUND_ASLEEP = OURS + r"Found .* asking it to lend"
+FETCHED = OURS + r"Fetched ([\d.]+) MiB; all of it is authentic"
+STARTING_LENT = OURS + r"Starting the system of "
+LENT_TO = OURS + r".* is lent to (.+)\. Waiting until it is back"
+# In the lent system, before its own init.
 ATTACHED = OURS + r".*attached"
-RELEASED = OURS + r".*(given back|gave back|released)"
-LENT_TO = OURS + r".*lent to"
+
+# On the lender, in its ramdisk.
+SERVING = OURS + r"Ready: offering "
+SENDING = OURS + r".* fetches the system \(([\d.]+) MiB\)"
+HELD = OURS + r"The disk is attached\. Memory in use: (\d+) MiB"
+VANISHED = OURS + r"The borrower has vanished"
+BACK_AGAIN = OURS + r"The borrower is back"
+RETURNED = OURS + r"The disk is back and complete"
+LOST = OURS + r"The borrower did not come back"

@@ -6,14 +6,8 @@ from lab.loan import Loan
 def play(lab, journey, installed, generator="initramfs-tools", network="networkd"):
     """Lends, writes, gives back, and looks at everything that must hold."""
     loan = Loan(lab, journey, installed, generator, network)
-    loan.make_disk()
-    loan.boot_laptop()
-    loan.update_image()
-    loan.pair()
-    loan.arm()
-    loan.start_desktop()
-    loan.hand_over()
-    loan.boot_lent_system()
+    loan.prepare()
+    loan.lend()
     loan.write_witness()
     loan.give_back()
     loan.check_witness()
