@@ -8,6 +8,7 @@
 pub mod boot;
 pub mod control;
 pub mod discovery;
+pub mod disk;
 pub mod fetch;
 mod http;
 pub mod sockets;

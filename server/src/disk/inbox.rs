@@ -1,0 +1,93 @@
+//! The receive buffer of a session.
+
+use std::io::{self, Read};
+use std::net::TcpStream;
+
+/// Room for what a queue of 32 writes of 4 KiB brings at once, twice.
+const INBOX_BYTES: usize = 256 << 10;
+
+/// What was received and not yet looked at.
+pub(super) struct Inbox {
+    bytes: Box<[u8]>,
+    start: usize,
+    end: usize,
+}
+
+impl Inbox {
+    pub(super) fn new() -> Self {
+        Self {
+            bytes: vec![0; INBOX_BYTES].into(),
+            start: 0,
+            end: 0,
+        }
+    }
+
+    pub(super) fn buffered(&self) -> &[u8] {
+        &self.bytes[self.start..self.end]
+    }
+
+    pub(super) fn consume(&mut self, length: usize) {
+        self.start += length.min(self.end - self.start);
+        if self.start == self.end {
+            (self.start, self.end) = (0, 0);
+        }
+    }
+
+    /// Receives until `length` bytes are there, which must fit the buffer.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::UnexpectedEof`] when the peer ends the stream before.
+    pub(super) fn fill(&mut self, length: usize, socket: &TcpStream) -> io::Result<()> {
+        let mut socket = socket;
+        if self.start + length > self.bytes.len() {
+            self.bytes.copy_within(self.start..self.end, 0);
+            (self.start, self.end) = (0, self.end - self.start);
+        }
+        while self.buffered().len() < length {
+            match socket.read(&mut self.bytes[self.end..]) {
+                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(read) => self.end += read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::net::TcpListener;
+
+    use super::*;
+
+    #[test]
+    fn what_is_left_moves_to_the_front_when_room_is_needed() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut sender = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (receiver, _) = listener.accept().unwrap();
+        let sent: Vec<u8> = (0..3 * INBOX_BYTES).map(|n| (n % 251) as u8).collect();
+        let copy = sent.clone();
+        let writer = std::thread::spawn(move || sender.write_all(&copy));
+
+        let mut inbox = Inbox::new();
+        let mut received = Vec::new();
+        for length in [1, INBOX_BYTES - 1, 28, 100_000, INBOX_BYTES]
+            .into_iter()
+            .cycle()
+        {
+            let length = length.min(sent.len() - received.len());
+            inbox.fill(length, &receiver).unwrap();
+            received.extend_from_slice(&inbox.buffered()[..length]);
+            inbox.consume(length);
+            if received.len() == sent.len() {
+                break;
+            }
+        }
+        assert!(received == sent);
+        writer.join().unwrap().unwrap();
+        let end = inbox.fill(1, &receiver).unwrap_err();
+        assert_eq!(end.kind(), io::ErrorKind::UnexpectedEof);
+    }
+}

@@ -1,0 +1,129 @@
+//! Who is connected, who holds which slot, and the fence between two of them.
+
+use std::collections::BTreeMap;
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Duration;
+
+use stiefel_core::nbd::{SLOTS, Slot};
+
+use super::lock;
+
+/// Most connections at a time: each slot with an old and a new one, and as many for tools.
+pub(super) const MAX_CONNECTIONS: usize = 4 * SLOTS as usize;
+
+/// One connection, as seen by those who may have to end it.
+pub(super) struct Link {
+    /// Later connections have higher numbers.
+    pub(super) id: u64,
+    pub(super) peer: SocketAddr,
+    pub(super) socket: TcpStream,
+    cut: AtomicBool,
+}
+
+impl Link {
+    /// Ends the connection: nothing more that lies in its buffers is looked at, and
+    /// who waits for its socket wakes up.
+    pub(super) fn cut(&self) {
+        self.cut.store(true, Ordering::SeqCst);
+        // An error means that the peer was faster.
+        let _ = self.socket.shutdown(Shutdown::Both);
+    }
+
+    /// Asked before each change to the disk.
+    pub(super) fn is_cut(&self) -> bool {
+        self.cut.load(Ordering::SeqCst)
+    }
+}
+
+/// All connections. A mutex, because session threads meet here only when they come and go.
+#[derive(Default)]
+pub(super) struct Sessions {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    closed: bool,
+    last_id: u64,
+    links: BTreeMap<u64, Arc<Link>>,
+    slots: BTreeMap<Slot, u64>,
+}
+
+impl Sessions {
+    /// Takes a new connection in; `None` when there are too many, or no more are wanted.
+    pub(super) fn admit(&self, socket: TcpStream, peer: SocketAddr) -> Option<Arc<Link>> {
+        let mut state = lock(&self.state);
+        if state.closed || state.links.len() >= MAX_CONNECTIONS {
+            return None;
+        }
+        state.last_id += 1;
+        let id = state.last_id;
+        let link = Arc::new(Link {
+            id,
+            peer,
+            socket,
+            cut: AtomicBool::new(false),
+        });
+        state.links.insert(id, Arc::clone(&link));
+        Some(link)
+    }
+
+    /// Gives the slot to `link`. The slot's older session is cut, and has left when
+    /// this returns. False when the link itself was cut meanwhile, or a younger
+    /// connection has the slot.
+    pub(super) fn take(&self, slot: Slot, link: &Link) -> bool {
+        let mut state = lock(&self.state);
+        loop {
+            if link.is_cut() {
+                return false;
+            }
+            match state.slots.get(&slot) {
+                None => break,
+                Some(holder) if *holder > link.id => return false,
+                Some(holder) => {
+                    if let Some(holder) = state.links.get(holder) {
+                        holder.cut();
+                    }
+                }
+            }
+            state = self
+                .changed
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+        state.slots.insert(slot, link.id);
+        true
+    }
+
+    /// The connection has ended and nothing of it can reach the disk any more.
+    pub(super) fn leave(&self, id: u64) {
+        let mut state = lock(&self.state);
+        state.links.remove(&id);
+        state.slots.retain(|_, holder| *holder != id);
+        self.changed.notify_all();
+    }
+
+    /// Cuts all connections and takes no more in.
+    pub(super) fn close(&self) {
+        let mut state = lock(&self.state);
+        state.closed = true;
+        state.links.values().for_each(|link| link.cut());
+        self.changed.notify_all();
+    }
+
+    /// Whether no more connections are wanted.
+    pub(super) fn is_closed(&self) -> bool {
+        lock(&self.state).closed
+    }
+
+    /// Waits until somebody leaves, or for the given time.
+    pub(super) fn wait_for_room(&self, patience: Duration) {
+        let state = lock(&self.state);
+        if !state.closed {
+            drop(self.changed.wait_timeout(state, patience));
+        }
+    }
+}

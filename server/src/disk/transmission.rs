@@ -1,0 +1,216 @@
+//! A session's thread: takes requests from the socket, one after the other.
+//!
+//! What the socket holds is parsed in one go, and small answers leave together
+//! before the thread waits for the socket again. Writes are done here, in order,
+//! as is reading from the cache; the rest is handed on.
+
+use std::io;
+use std::sync::Arc;
+
+use stiefel_core::nbd::transmission::{
+    Command, DATA_CHUNK_BYTES, REQUEST_BYTES, Range, Request, SIMPLE_REPLY_BYTES, WireError,
+    data_chunk, simple_reply,
+};
+
+use super::batch::{Batch, SMALL_BYTES};
+use super::inbox::Inbox;
+use super::large_read;
+use super::pipe::Pipe;
+use super::session::{Session, wire_error};
+use super::stats::add;
+use super::work::{Job, Work};
+
+/// Longest piece of a payload that is written at once: what stays in the processor's cache.
+const WRITE_PIECE_BYTES: u64 = 128 << 10;
+/// Pieces of a long write end where pages end, so that no page is written twice.
+const PAGE_BYTES: u64 = 4096;
+
+/// Serves requests until the client leaves or the session is cut.
+///
+/// # Errors
+/// When the client is gone or out of step; work that was handed on may go on.
+pub(super) fn serve(session: &Arc<Session>, work: &Work) -> io::Result<()> {
+    Transmission {
+        session,
+        work,
+        inbox: Inbox::new(),
+        batch: Batch::new(),
+        pipe: None,
+    }
+    .run()
+}
+
+struct Transmission<'a> {
+    session: &'a Arc<Session>,
+    work: &'a Work,
+    inbox: Inbox,
+    batch: Batch,
+    pipe: Option<Pipe>,
+}
+
+impl Transmission<'_> {
+    fn run(&mut self) -> io::Result<()> {
+        loop {
+            match self.receive(REQUEST_BYTES) {
+                // A client that just stops talking still gets what it asked for.
+                Err(error) if self.is_end(&error) => return Ok(()),
+                received => received?,
+            }
+            let Some(bytes) = self.inbox.buffered().first_chunk() else {
+                continue;
+            };
+            let request = Request::parse(bytes)
+                .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+            self.inbox.consume(REQUEST_BYTES);
+            add(&self.session.counters.requests, 1);
+            match request.check(self.session.export(), &self.session.agreed) {
+                Ok(Command::Disconnect) => return self.send_batch(),
+                Ok(Command::Write { range, fua }) => self.write(&request, range, fua)?,
+                Ok(Command::Read { range, whole }) => self.read(&request, range, whole)?,
+                Ok(
+                    command @ (Command::Flush
+                    | Command::Trim { .. }
+                    | Command::WriteZeroes { .. }
+                    | Command::Cache { .. }
+                    | Command::BlockStatus { .. }),
+                ) => self.hand_on(&request, command),
+                Err(error) => {
+                    self.skip(request.payload_bytes())?;
+                    self.reply(&request, Err(error))?;
+                }
+            }
+        }
+    }
+
+    /// Waits until `length` bytes of the stream are there. Whatever then follows may
+    /// be done: the session was not cut while waiting.
+    fn receive(&mut self, length: usize) -> io::Result<()> {
+        if self.inbox.buffered().len() < length {
+            self.send_batch()?;
+            self.inbox.fill(length, &self.session.link.socket)?;
+        }
+        // What a cut session has left in its socket is received like anything else.
+        if self.session.link.is_cut() {
+            return Err(io::ErrorKind::ConnectionAborted.into());
+        }
+        Ok(())
+    }
+
+    /// Whether the client has ended the stream between two requests.
+    fn is_end(&self, error: &io::Error) -> bool {
+        error.kind() == io::ErrorKind::UnexpectedEof && self.inbox.buffered().is_empty()
+    }
+
+    fn skip(&mut self, length: u32) -> io::Result<()> {
+        let mut left = length as usize;
+        while left > 0 {
+            self.receive(1)?;
+            let piece = left.min(self.inbox.buffered().len());
+            self.inbox.consume(piece);
+            left -= piece;
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, request: &Request, range: Range, fua: bool) -> io::Result<()> {
+        let mut outcome = Ok(());
+        let mut at = range.offset;
+        let end = range.offset + u64::from(range.length);
+        let in_one_piece = u64::from(range.length) <= WRITE_PIECE_BYTES;
+        while at < end {
+            let piece = match end - at {
+                left if left <= WRITE_PIECE_BYTES => left,
+                _ => WRITE_PIECE_BYTES - at % PAGE_BYTES,
+            };
+            self.receive(piece as usize)?;
+            if outcome.is_ok() {
+                let data = &self.inbox.buffered()[..piece as usize];
+                outcome = self.session.disk.write(data, at, fua && in_one_piece);
+            }
+            self.inbox.consume(piece as usize);
+            at += piece;
+        }
+        if fua && !in_one_piece {
+            outcome = outcome.and_then(|()| self.session.disk.flush());
+        }
+        if outcome.is_ok() {
+            add(&self.session.counters.written_bytes, range.length.into());
+        }
+        self.reply(request, outcome.map_err(|error| wire_error(&error)))
+    }
+
+    fn read(&mut self, request: &Request, range: Range, whole: bool) -> io::Result<()> {
+        if range.length as usize >= SMALL_BYTES {
+            return self.read_large(request, range, whole);
+        }
+        let structured = self.session.agreed.structured;
+        let head = if structured {
+            DATA_CHUNK_BYTES
+        } else {
+            SIMPLE_REPLY_BYTES
+        };
+        let length = head + range.length as usize;
+        if self.batch.room(length).is_none() {
+            self.send_batch()?;
+        }
+        let disk = self.session.disk.backing();
+        let Some(room) = self.batch.room(length) else {
+            return Err(io::ErrorKind::OutOfMemory.into());
+        };
+        match disk.read_cached(&mut room[head..], range.offset) {
+            Ok(true) => {}
+            Ok(false) => {
+                self.hand_on(request, Command::Read { range, whole });
+                return Ok(());
+            }
+            Err(error) => return self.reply(request, Err(wire_error(&error))),
+        }
+        if structured {
+            room[..head].copy_from_slice(&data_chunk(request.cookie, range, true));
+        } else {
+            room[..head].copy_from_slice(&simple_reply(request.cookie, Ok(())));
+        }
+        self.batch.keep(length);
+        add(&self.session.counters.read_bytes, range.length.into());
+        Ok(())
+    }
+
+    fn read_large(&mut self, request: &Request, range: Range, whole: bool) -> io::Result<()> {
+        if self.session.disk.backing().descriptor().is_some() && self.pipe.is_none() {
+            self.pipe = Pipe::new().ok();
+        }
+        match self.pipe.take() {
+            Some(pipe) => {
+                self.send_batch()?;
+                self.pipe = large_read::send(self.session, pipe, request.cookie, range, whole)?;
+            }
+            None => self.hand_on(request, Command::Read { range, whole }),
+        }
+        Ok(())
+    }
+
+    fn hand_on(&mut self, request: &Request, command: Command) {
+        self.work.hand_on(Job {
+            session: self.session.take_off(),
+            cookie: request.cookie,
+            command,
+        });
+    }
+
+    fn reply(&mut self, request: &Request, outcome: Result<(), WireError>) -> io::Result<()> {
+        let reply = self.session.reply(request.command, request.cookie, outcome);
+        if !self.batch.push(&reply) {
+            self.send_batch()?;
+            self.batch.push(&reply);
+        }
+        Ok(())
+    }
+
+    fn send_batch(&mut self) -> io::Result<()> {
+        if !self.batch.replies().is_empty() {
+            self.session.send(self.batch.replies())?;
+            self.batch.clear();
+        }
+        Ok(())
+    }
+}
