@@ -48,11 +48,9 @@ pub struct Status {
     pub lender: Name,
     /// Number of the loan's fence.
     pub epoch: u64,
-    /// Connections to the disk that work.
-    pub connected: u32,
-    /// Connections to the disk that there should be.
-    pub connections: u32,
-    /// Seconds since the last connection was lost; `None` while at least one works.
+    /// The disk can be read and written at this moment.
+    pub connected: bool,
+    /// Seconds since the connection was lost; `None` while it works.
     pub waiting_secs: Option<u64>,
     /// The network card is there and has a cable with somebody at its other end.
     pub carrier: bool,
@@ -66,11 +64,16 @@ mod tests {
 
     #[test]
     fn lines_are_as_documented() {
-        let release = Question::Release { verb: "poweroff".into() };
+        let release = Question::Release {
+            verb: "poweroff".into(),
+        };
         let line = r#"{"ask":"release","verb":"poweroff"}"#;
         assert_eq!(serde_json::to_string(&release).unwrap(), line);
         assert_eq!(serde_json::from_str::<Question>(line).unwrap(), release);
-        assert_eq!(serde_json::to_string(&Answer::Released).unwrap(), r#"{"answer":"released"}"#);
+        assert_eq!(
+            serde_json::to_string(&Answer::Released).unwrap(),
+            r#"{"answer":"released"}"#
+        );
         assert!(serde_json::from_str::<Question>(r#"{"ask":"surrender"}"#).is_err());
     }
 }

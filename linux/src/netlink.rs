@@ -160,7 +160,7 @@ impl Listener {
 
     /// The next datagram that waits; `None` when there is none. Datagrams that did not come
     /// from the kernel are dropped: any process may send to a netlink socket.
-    pub(crate) fn next(&mut self) -> io::Result<Option<Vec<u8>>> {
+    pub(crate) fn next(&self) -> io::Result<Option<Vec<u8>>> {
         loop {
             match retry(|| self.socket.recv_from_full()) {
                 Ok((datagram, sender)) if sender.port_number() == 0 => return Ok(Some(datagram)),

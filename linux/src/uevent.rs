@@ -42,7 +42,7 @@ impl Uevents {
 
     /// The events that wait. Never blocks. An overflow gives an event with the action
     /// `overflow`: look at everything again.
-    pub fn take(&mut self) -> Result<Vec<Event>> {
+    pub fn take(&self) -> Result<Vec<Event>> {
         let mut events = Vec::new();
         loop {
             match self.0.next() {

@@ -2,12 +2,14 @@
 
 use stiefel_linux::{Result, mounts};
 
-use crate::console::{Console, Loud};
+use crate::console;
 
-/// Mounts `/dev`, `/proc` and `/sys`, and opens the consoles. Our lines are shown, also with
-/// `quiet`, until the second value is dropped.
-pub fn start() -> Result<(Console, Loud)> {
+/// Mounts `/dev`, `/proc` and `/sys`, and opens the consoles.
+///
+/// # Errors
+/// A kernel without these file systems.
+pub fn prepare() -> Result<()> {
     mounts::mount_early()?;
-    let loud = Loud::new();
-    Ok((Console::open(), loud))
+    console::open();
+    Ok(())
 }

@@ -3,12 +3,14 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use stiefel_core::modules::{Index, Module, Purpose};
-use stiefel_linux::{modules, uevent};
+use stiefel_linux::uevent::{Event, Uevents};
+use stiefel_linux::{modules, process};
 
-use crate::console::Console;
+use crate::console::warn;
 
 /// Where the image has its modules, and their index.
 const MODULES: &str = "/stiefel/modules";
@@ -20,22 +22,27 @@ const FIRMWARE_SETTING: &str = "/sys/module/firmware_class/parameters/path";
 /// Each round finds what sits behind what the last one found: bridge, controller, hub, device.
 const ROUNDS_LIMIT: usize = 16;
 
+/// How long to sleep when no device comes or goes; an event wakes us at once.
+const QUIET: Duration = Duration::from_secs(3600);
+
 /// The ramdisk's modules, and which of them are loaded.
-pub struct Hardware<'a> {
+pub struct Hardware {
     index: Index,
     tried: BTreeSet<String>,
-    console: &'a Console,
 }
 
-impl<'a> Hardware<'a> {
+impl Hardware {
     /// Reads the index and tells the kernel where the firmware is. Needs `/sys`.
-    pub fn open(console: &'a Console) -> Result<Self> {
+    pub fn open() -> Result<Self> {
         // A kernel without the loader needs none.
         let _ = fs::write(FIRMWARE_SETTING, FIRMWARE);
         let path = Path::new(MODULES).join("index.json");
         let json = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
         let index = Index::from_json(&json)?;
-        Ok(Self { index, tried: BTreeSet::new(), console })
+        Ok(Self {
+            index,
+            tried: BTreeSet::new(),
+        })
     }
 
     /// Loads modules by name, with all they need. An error when one cannot be had: the caller
@@ -68,19 +75,25 @@ impl<'a> Hardware<'a> {
     }
 
     /// Loads what devices that have just appeared ask for. Returns how many modules were loaded.
-    pub fn hotplug(&mut self, events: &[uevent::Event], purposes: &[Purpose]) -> usize {
+    pub fn hotplug(&mut self, events: &[Event], purposes: &[Purpose]) -> usize {
         if events.iter().any(|event| event.action == "overflow") {
             return self.coldplug(purposes);
         }
         let added = events.iter().filter(|event| event.action == "add");
-        let asked: BTreeSet<String> =
-            added.filter_map(|event| event.property("MODALIAS")).map(str::to_owned).collect();
+        let asked: BTreeSet<String> = added
+            .filter_map(|event| event.property("MODALIAS"))
+            .map(str::to_owned)
+            .collect();
         self.load_for(&asked, purposes)
     }
 
     fn load_for(&mut self, modaliases: &BTreeSet<String>, purposes: &[Purpose]) -> usize {
-        let wanted: Vec<Module> =
-            self.index.for_hardware(modaliases, purposes).into_iter().cloned().collect();
+        let wanted: Vec<Module> = self
+            .index
+            .for_hardware(modaliases, purposes)
+            .into_iter()
+            .cloned()
+            .collect();
         let mut loaded = 0;
         for module in wanted {
             if !self.tried.insert(module.name.clone()) {
@@ -90,11 +103,48 @@ impl<'a> Hardware<'a> {
                 Ok(_) => loaded += 1,
                 // The module looked at the machine and found that it is not for it.
                 Err(error) if error.is(rustix::io::Errno::NODEV) => {}
-                Err(error) => self.console.warn(error),
+                Err(error) => warn(&format!("{error}.")),
             }
         }
         loaded
     }
+}
+
+/// Drives the hardware that is there now, and from then on, in a thread, what is plugged in.
+///
+/// # Errors
+/// The ramdisk has no index of its modules, or the kernel tells nothing of its devices.
+pub fn keep_driven(purposes: &'static [Purpose]) -> Result<()> {
+    let uevents = Uevents::open()?;
+    let mut hardware = Hardware::open()?;
+    hardware.coldplug(purposes);
+    std::thread::Builder::new()
+        .name("hardware".into())
+        .spawn(move || {
+            while process::wait_readable(&uevents, QUIET).is_ok() {
+                let events = uevents.take().unwrap_or_default();
+                hardware.hotplug(&events, purposes);
+            }
+        })?;
+    Ok(())
+}
+
+/// Loads modules by name, with all they need.
+///
+/// # Errors
+/// One of them is not there or does not load.
+pub fn load(names: &[&str]) -> Result<()> {
+    Hardware::open()?.load_named(names)
+}
+
+/// Sleeps until a device comes or goes, or the time is over.
+///
+/// # Errors
+/// The kernel tells nothing of its devices.
+pub fn wait(uevents: &Uevents, limit: Duration) -> Result<()> {
+    process::wait_readable(uevents, limit)?;
+    uevents.take()?;
+    Ok(())
 }
 
 fn path_of(module: &Module) -> PathBuf {
@@ -119,7 +169,10 @@ mod tests {
     #[test]
     fn devices_of_all_buses_are_asked() {
         let folder = tempfile::tempdir().unwrap();
-        for (device, text) in [("pci/devices/0", "pci:v1\n"), ("usb/devices/1-1", "usb:v2\n")] {
+        for (device, text) in [
+            ("pci/devices/0", "pci:v1\n"),
+            ("usb/devices/1-1", "usb:v2\n"),
+        ] {
             fs::create_dir_all(folder.path().join(device)).unwrap();
             fs::write(folder.path().join(device).join("modalias"), text).unwrap();
         }

@@ -1,0 +1,252 @@
+//! Keeps the lent disk attached, from before the lent system's first program until after
+//! its last.
+//!
+//! It lives alone: in a network namespace with the card and the tunnel, where the lent
+//! system's network programs cannot touch them; on a root file system of its own, in locked
+//! memory, with nothing open that lies on the disk it keeps alive. systemd spares it because
+//! of the `@` in its name.
+//!
+//! ```text
+//! card or cable ─┐
+//! dead socket  ──┼─▶ wait ─▶ restore the path ─▶ dial ─▶ give the socket to the kernel ─┐
+//! hook, daemon ──┘    ▲                                                                │
+//!                     └────────────────────────────────────────────────────────────────┘
+//! ```
+
+mod connect;
+mod connection;
+mod control;
+mod path;
+mod release;
+mod seclusion;
+
+use std::convert::Infallible;
+use std::io::{PipeWriter, Write};
+use std::os::fd::AsFd;
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use rustix::event::{PollFd, PollFlags, poll};
+use stiefel_core::pairing::Name;
+use stiefel_core::supervisor::{Answer, Question, Status};
+use stiefel_core::ticket::AttachTicket;
+use stiefel_linux::nbd::{Nbd, Patience};
+use stiefel_linux::process;
+
+use crate::console::{say, warn};
+use connection::Connection;
+use control::Control;
+use path::Path;
+use seclusion::Seclusion;
+
+/// The device that the disk becomes: `/dev/nbd0`.
+const DEVICE: u32 = 0;
+/// A request without an answer for this long means that its connection is dead. Long against
+/// a slow disk that wakes up, short against a person's patience.
+const REQUEST_LIMIT: Duration = Duration::from_secs(5);
+
+/// Attaches the disk, tells so through `attached`, and looks after it for ever.
+///
+/// # Errors
+/// The disk could not be attached.
+pub(crate) fn run(ticket: AttachTicket, mut attached: PipeWriter) -> anyhow::Result<Infallible> {
+    process::mark_as_storage_daemon()?;
+    rustix::thread::set_name(c"@stiefel").context("cannot name this process")?;
+    // What belongs to the first network namespace is opened before we leave it.
+    let control = Control::open()?;
+    let mut nbd = Nbd::open()?;
+    let mut path = Path::leave(&ticket)?;
+    path.make_tunnel(&ticket)?;
+
+    let patience = Patience {
+        request: REQUEST_LIMIT,
+        all_dead: Duration::from_secs(ticket.patience_secs.into()),
+    };
+    let connection = connect::attach(&mut nbd, &mut path, &ticket, patience)?;
+    let seclusion = Seclusion::enter()?;
+    attached.write_all(b"k").context("PID 1 is gone")?;
+    drop(attached);
+
+    let supervisor = Supervisor {
+        lender: ticket.lender,
+        epoch: ticket.session.epoch,
+        nbd,
+        path,
+        connection,
+        patience,
+        control,
+        seclusion,
+        waiting: None,
+        released: false,
+    };
+    supervisor.run()
+}
+
+struct Supervisor {
+    lender: Name,
+    epoch: u64,
+    nbd: Nbd,
+    path: Path,
+    connection: Connection,
+    patience: Patience,
+    control: Control,
+    seclusion: Seclusion,
+    /// Since when there is no connection.
+    waiting: Option<Waiting>,
+    released: bool,
+}
+
+struct Waiting {
+    since: Instant,
+    /// The lender has been given up, and the person told so.
+    hopeless: bool,
+}
+
+/// What woke us.
+#[derive(Default)]
+struct Woken {
+    path: bool,
+    control: bool,
+}
+
+impl Supervisor {
+    fn run(mut self) -> ! {
+        loop {
+            let woken = self.wait();
+            if woken.path {
+                self.path.heed();
+            }
+            if woken.control {
+                self.answer();
+            }
+            if !self.released {
+                self.tend();
+            }
+        }
+    }
+
+    /// Sleeps until there is something to do. While the connection is alive that may be hours.
+    fn wait(&mut self) -> Woken {
+        let limit = if self.released {
+            None
+        } else {
+            self.connection.until_next_try()
+        };
+        let limit = limit.and_then(|limit| limit.try_into().ok());
+        let events = self.nbd.events();
+        let mut fds = vec![PollFd::from_borrowed_fd(events, PollFlags::IN)];
+        fds.extend(
+            self.path
+                .monitors()
+                .map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)),
+        );
+        fds.push(PollFd::from_borrowed_fd(
+            self.control.as_fd(),
+            PollFlags::IN,
+        ));
+        if !self.released {
+            let alive = self.connection.alive();
+            fds.extend(alive.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::RDHUP)));
+        }
+        // Interrupted or not: everything is looked at anew.
+        let _ = poll(&mut fds, limit.as_ref());
+        let ready = |at: usize| !fds[at].revents().is_empty();
+        Woken {
+            path: ready(1) || ready(2),
+            control: ready(3),
+        }
+    }
+
+    /// Looks after the connection: notices when it is dead, makes a new one.
+    fn tend(&mut self) {
+        // The events only wake us; the socket itself tells whether it is dead.
+        let _ = self.nbd.take_events();
+        self.connection.bury_dead();
+        self.connection.revive(&mut self.nbd, DEVICE, self.patience);
+        self.tell();
+    }
+
+    /// Tells the person when the disk stops and when it goes on.
+    fn tell(&mut self) {
+        let alive = self.connection.alive().is_some();
+        let lender = &self.lender;
+        match &mut self.waiting {
+            None if !alive => {
+                warn(&format!(
+                    "No connection to {lender}: this system waits up to {} minutes for its disk. \
+                     Put the cable back in.",
+                    self.patience.all_dead.as_secs().div_ceil(60)
+                ));
+                self.waiting = Some(Waiting {
+                    since: Instant::now(),
+                    hopeless: false,
+                });
+            }
+            Some(waiting) if alive => {
+                let seconds = waiting.since.elapsed().as_secs();
+                say(&format!(
+                    "{lender} is back after {seconds} s; this system goes on."
+                ));
+                self.waiting = None;
+            }
+            Some(waiting)
+                if !waiting.hopeless && waiting.since.elapsed() > self.patience.all_dead =>
+            {
+                waiting.hopeless = true;
+                warn(&format!(
+                    "{lender} did not come back and runs its own system again. This one has lost \
+                     its disk: switch this machine off. What was saved is on {lender}."
+                ));
+            }
+            Some(_) | None => {}
+        }
+    }
+
+    fn answer(&mut self) {
+        while let Some((question, asker)) = self.control.next() {
+            let answer = match question {
+                Question::Status => Answer::Status(self.status()),
+                Question::Release { verb } => match self.release(&verb) {
+                    Ok(()) => Answer::Released,
+                    Err(error) => {
+                        warn(&format!("{error:#}."));
+                        Answer::Refused {
+                            message: format!("{error:#}"),
+                        }
+                    }
+                },
+            };
+            asker.tell(&answer);
+        }
+    }
+
+    fn release(&mut self, verb: &str) -> anyhow::Result<()> {
+        if self.released {
+            return Ok(());
+        }
+        self.seclusion.flush_system()?;
+        // From here on nothing can be written, whatever the lender answers.
+        self.nbd.disconnect(DEVICE)?;
+        self.released = true;
+        self.connection = Connection::Dead {
+            next_try: Instant::now(),
+        };
+        release::tell_lender(&self.lender, self.epoch, verb)?;
+        say(&format!("The disk is given back to {}.", self.lender));
+        Ok(())
+    }
+
+    fn status(&self) -> Status {
+        Status {
+            lender: self.lender.clone(),
+            epoch: self.epoch,
+            connected: self.connection.alive().is_some(),
+            waiting_secs: self
+                .waiting
+                .as_ref()
+                .map(|waiting| waiting.since.elapsed().as_secs()),
+            carrier: self.path.carrier(),
+            released: self.released,
+        }
+    }
+}
