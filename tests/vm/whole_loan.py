@@ -2,7 +2,6 @@
 
 import argparse
 import pathlib
-import sys
 import tempfile
 import time
 
@@ -20,7 +19,6 @@ def main():
     parser.add_argument("--keep", action="store_true", help="leave the machines running at the end")
     arguments = parser.parse_args()
     stage.as_root()
-    stage.obey_signals()
     out = (arguments.out or pathlib.Path(tempfile.mkdtemp(prefix="stiefelsystem-try-"))).resolve()
     journey = Journey(out, lambda: time.monotonic() - zero)
     journey.say(f"logs go to {out}")
@@ -37,4 +35,4 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    stage.run(main)

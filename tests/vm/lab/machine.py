@@ -97,7 +97,7 @@ class Machine:
         self._taps[nic] = tap = self._network.socket()
         self.monitor.ask_person(f"netdev_add {_netdev(nic, tap)}")
         self.monitor.ask("device_add", driver="virtio-net-pci", id=f"{nic}-device", netdev=nic, mac=mac,
-                         romfile="", bus="slot")
+                         romfile="", bus="port0")
 
     def plug_usb_nic(self, mac, nic="usbnic"):
         """Plugs in a USB network adapter that is on the cable."""
@@ -136,7 +136,7 @@ def _base(name, memory_mib):
     return ["qemu-system-x86_64", "-name", name, "-machine", "q35", "-accel", accelerator.choose(), "-cpu", "max",
             "-smp", "1", "-m", str(memory_mib), "-nodefaults", "-no-user-config", "-display", "none",
             "-rtc", "base=utc", "-device", "virtio-rng-pci", "-device", "qemu-xhci,id=xhci",
-            "-device", "pcie-root-port,id=slot,chassis=1"]
+            "-device", "pcie-root-port,id=port0,chassis=1"]
 
 
 def _boot(boot):

@@ -35,7 +35,10 @@ class Monitor:
         return self.ask("human-monitor-command", **{"command-line": line})
 
     def _next(self):
-        line = self._stream.readline()
+        try:
+            line = self._stream.readline()
+        except ConnectionError:
+            line = b""
         if not line:
-            raise Ended(f"{self._name}: QEMU has closed its monitor")
+            raise Ended(f"{self._name}: QEMU has ended, see {self._name}.qemu.log")
         return json.loads(line)

@@ -74,12 +74,16 @@ def explain(journey, error, machines=()):
     journey.blame(error, machines)
 
 
-def obey_signals():
-    """Makes a polite end by a signal the same as Ctrl-C: everything is put away."""
+def run(main):
+    """Ends the program with what main() returns. Ctrl-C and the polite signals put everything away."""
     def stop(*_):
         raise KeyboardInterrupt
-    signal.signal(signal.SIGTERM, stop)
-    signal.signal(signal.SIGHUP, stop)
+    for wish in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(wish, stop)
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit("stopped; nothing is left running")
 
 
 def _look_around(lab):
