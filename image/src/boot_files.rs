@@ -39,7 +39,9 @@ pub fn boot_files(from: &BootFiles<'_>, out: &Path) -> Result<(), Error> {
     copy(from.kernel, &out.join("vmlinuz"), &[])?;
     copy(from.image, &out.join("initramfs.img"), from.ticket)?;
     let line = format!("{}\n", cmdline::fetch());
-    Replacement::new(out.join("cmdline"), SECRET)?.write(line.as_bytes())
+    Replacement::new(out.join("cmdline"), SECRET)?
+        .fill(line.as_bytes())?
+        .commit()
 }
 
 /// Copies a file, with another segment behind it.

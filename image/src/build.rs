@@ -61,8 +61,8 @@ impl Options {
 
 /// Makes `<release>.img` and `<release>.json` in the folder of images.
 ///
-/// Both are written under other names, brought to the disk, and then renamed, the image
-/// first; after an error the old ones are there, unchanged. Two at a time wait for each other.
+/// Both are written under other names, brought to the disk, and only then renamed, so that
+/// after an error the old ones are there, unchanged. Two at a time wait for each other.
 ///
 /// # Errors
 /// No module tree or none that is whole, no readable kernel of that release, no module `nbd`
@@ -91,7 +91,6 @@ pub fn build(options: &Options) -> Result<Manifest, Error> {
         content.write(archive, &program)
     })
     .map_err(Error::write(&path, SIZE_BOUND))?;
-    replacement.commit()?;
 
     let manifest = Manifest {
         release: release.clone(),
@@ -108,7 +107,9 @@ pub fn build(options: &Options) -> Result<Manifest, Error> {
         seconds: start.elapsed().as_secs_f64(),
     };
     let json = serde_json::to_vec_pretty(&manifest).unwrap_or_default();
-    Replacement::new(manifest_path(out, release), PUBLIC)?.write(&json)?;
+    let described = Replacement::new(manifest_path(out, release), PUBLIC)?.fill(&json)?;
+    replacement.commit()?;
+    described.commit()?;
     Ok(manifest)
 }
 

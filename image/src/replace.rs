@@ -35,13 +35,14 @@ impl Replacement {
         BufWriter::with_capacity(1 << 17, self.file.as_file_mut())
     }
 
-    /// Writes one buffer and commits.
-    pub fn write(mut self, bytes: &[u8]) -> Result<(), Error> {
-        let target = self.target.clone();
-        self.file
+    /// Writes the whole content of a small file.
+    pub fn fill(mut self, bytes: &[u8]) -> Result<Self, Error> {
+        let written = self
+            .file
             .write_all(bytes)
-            .map_err(Error::write(&target, bytes.len() as u64))?;
-        self.commit()
+            .and_then(|()| self.file.as_file().sync_all());
+        written.map_err(Error::write(&self.target, bytes.len() as u64))?;
+        Ok(self)
     }
 
     /// Makes it the file: content on the disk first, then the name.
