@@ -4,7 +4,7 @@ import pathlib
 import shutil
 import time
 
-from . import cache
+from . import accelerator, cache
 from .machine import Machine
 from .network import Network
 
@@ -24,6 +24,7 @@ class Lab:
         self.out.mkdir(parents=True, exist_ok=True)
         self.zero = time.monotonic() if zero is None else zero
         self.machines = []
+        self.accelerator = accelerator.EMULATION
         # Disks, and the stick's files: they hold a secret, so they are not in `out`.
         self.private = cache.workplace()
         self.network = Network()

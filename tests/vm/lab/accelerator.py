@@ -8,35 +8,36 @@ import threading
 # The small translation cache is on purpose: after a kexec QEMU invalidates the
 # old system's blocks one by one, which takes a minute with the default size.
 EMULATION = "tcg,tb-size=64"
-PROBE_SECONDS = 5
+PROBE_SECONDS = 8
 
 
 @functools.cache
-def choose():
-    """`kvm` where the firmware of a guest speaks under it within seconds.
+def choose(kernel):
+    """`kvm` where this kernel speaks under it within seconds, else emulation.
 
-    The device file alone says nothing: on a machine that is itself virtual it
-    can be there, open, and hang at the first instruction.
+    The device file alone says nothing, nor does a firmware that runs: on a
+    machine that is itself virtual KVM can be there, start, and then hang or
+    stop at an instruction that it cannot run in real mode.
     """
     named = os.environ.get("STIEFEL_ACCEL")
     if named:
         return named
-    if os.access("/dev/kvm", os.R_OK | os.W_OK) and _firmware_speaks("kvm"):
+    if os.access("/dev/kvm", os.R_OK | os.W_OK) and _speaks(kernel, "kvm"):
         return "kvm"
     return EMULATION
 
 
-def _firmware_speaks(accel):
+def _speaks(kernel, accelerator):
     qemu = subprocess.Popen(
-        ["qemu-system-x86_64", "-accel", accel, "-machine", "q35", "-cpu", "max", "-m", "64",
-         "-nodefaults", "-no-user-config", "-display", "none",
-         "-chardev", "stdio,id=debug", "-device", "isa-debugcon,iobase=0x402,chardev=debug"],
+        ["qemu-system-x86_64", "-accel", accelerator, "-machine", "q35", "-cpu", "max", "-m", "512",
+         "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none", "-serial", "stdio",
+         "-kernel", str(kernel), "-append", "console=ttyS0 earlyprintk=ttyS0 panic=-1"],
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     # The end of the program, by the clock at the latest, ends the read.
     clock = threading.Timer(PROBE_SECONDS, qemu.kill)
     clock.start()
     try:
-        return any(b"SeaBIOS" in line for line in qemu.stdout)
+        return any(b"Linux version" in line for line in qemu.stdout)
     finally:
         clock.cancel()
         qemu.kill()

@@ -7,7 +7,7 @@ journey, checks what it can, and leaves the machines where the next one starts.
 import json
 import tarfile
 
-from . import DESKTOP_MAC, LAPTOP_MAC, laptop, secrets, words
+from . import DESKTOP_MAC, LAPTOP_MAC, accelerator, laptop, secrets, words
 from .errors import LabError
 from .machine import Boot
 
@@ -62,6 +62,10 @@ class Loan:
         with self.journey.leg("disk made"):
             self.release, self._boot_sums = laptop.make_disk(
                 self.lab.private / "laptop.img", self.generator, self.network, self.installed)
+        with self.journey.leg("accelerator probed"):
+            kernel = laptop.tree(self.generator) / f"boot/vmlinuz-{self.release}"
+            self.lab.accelerator = accelerator.choose(kernel)
+        self.journey.facts |= {"accelerator": self.lab.accelerator, "kernel": self.release}
 
     def boot_laptop(self):
         """Switches the laptop on; it boots its own system from its own disk."""
@@ -129,9 +133,11 @@ class Loan:
 
     def boot_desktop(self, stick=None, name="desktop", mac=DESKTOP_MAC):
         """Switches a desktop on with a stick's files; returns the machine once it searches."""
-        with self.journey.leg(f"{name}: power-on to searching") as leg:
+        with self.journey.leg(f"{name}: power-on, kernel") as leg:
             machine = self.lab.machine(name, _boot_files(stick or self.stick()), mac)
             leg.start = machine.switched_on
+            _, leg.end = machine.console.wait(words.OURS, STEP_SECONDS)
+        with self.journey.leg(f"{name}: ramdisk to searching") as leg:
             _, leg.end = machine.console.wait(words.SEARCHING, STEP_SECONDS)
         return machine
 

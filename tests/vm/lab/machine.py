@@ -7,7 +7,6 @@ import socket
 import subprocess
 import time
 
-from . import accelerator
 from .console import Console
 from .errors import LabError, TimedOut
 from .monitor import Monitor
@@ -39,7 +38,7 @@ class Machine:
         self._stack = contextlib.ExitStack()
         with contextlib.ExitStack() as far_ends:
             words, fds, sockets = _sockets(far_ends, self._stack)
-            command = _base(name, memory_mib) + words + self._plug_nic("nic0", mac) + _boot(boot)
+            command = _base(name, memory_mib, lab.accelerator) + words + self._plug_nic("nic0", mac) + _boot(boot)
             log = self._stack.enter_context(open(lab.out / f"{name}.qemu.log", "wb"))
             self.switched_on = lab.now()
             self._qemu = subprocess.Popen(
@@ -132,8 +131,8 @@ def _sockets(far_ends, near_ends):
     return words, fds, sockets
 
 
-def _base(name, memory_mib):
-    return ["qemu-system-x86_64", "-name", name, "-machine", "q35", "-accel", accelerator.choose(), "-cpu", "max",
+def _base(name, memory_mib, accelerator):
+    return ["qemu-system-x86_64", "-name", name, "-machine", "q35", "-accel", accelerator, "-cpu", "max",
             "-smp", "1", "-m", str(memory_mib), "-nodefaults", "-no-user-config", "-display", "none",
             "-rtc", "base=utc", "-device", "virtio-rng-pci", "-device", "qemu-xhci,id=xhci",
             "-device", "pcie-root-port,id=port0,chassis=1"]

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import traceback
 
-from . import Lab, accelerator
+from . import Lab
 from .errors import LabError
 from .journey import Journey
 
@@ -51,7 +51,6 @@ def play(name, journey, installed, zero, keep=False):
     scenario = importlib.import_module(f"scenarios.{name}")
     try:
         with Lab(journey.out, zero) as lab:
-            journey.facts["accelerator"] = accelerator.choose()
             try:
                 scenario.play(lab, journey, installed)
             except Exception as error:

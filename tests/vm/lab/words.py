@@ -13,7 +13,7 @@ FETCHED = OURS + r"Fetched ([\d.]+) MiB; all of it is authentic"
 STARTING_LENT = OURS + r"Starting the system of "
 LENT_TO = OURS + r".* is lent to (.+)\. Waiting until it is back"
 # In the lent system, before its own init.
-ATTACHED = OURS + r".*attached"
+ATTACHED = OURS + r"The disk of .* is attached"
 
 # On the lender, in its ramdisk.
 SERVING = OURS + r"Ready: offering "
