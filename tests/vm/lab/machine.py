@@ -143,7 +143,7 @@ def _boot(boot):
     for number, (ident, path) in enumerate((("disk", boot.disk), ("parcel", boot.parcel))):
         if path:
             words += ["-drive", f"file={path},format=raw,if=none,id={ident},cache=unsafe,discard=unmap",
-                      "-device", f"virtio-blk-pci,drive={ident},serial={ident},bootindex={number}"]
+                      "-device", f"virtio-blk-pci,drive={ident},serial={ident},bootindex={number + 1}"]
     if boot.kernel:
         words += ["-kernel", str(boot.kernel), "-initrd", str(boot.initramfs), "-append", boot.command_line]
     return words
