@@ -212,6 +212,18 @@ impl HandOff {
         Ok(Effect::WakeAt(deadline))
     }
 
+    /// Notes that somebody would have asked, but something is in the way.
+    ///
+    /// # Errors
+    /// [`Refusal::InProgress`] unless idle.
+    pub fn turn_away(&mut self) -> Result<(), Refusal> {
+        let Self::Idle { after } = self else {
+            return Err(Refusal::InProgress);
+        };
+        *after = Some(Reason::Blocked);
+        Ok(())
+    }
+
     /// Ends the countdown now; changes nothing when the hand-off is already under way.
     ///
     /// # Errors

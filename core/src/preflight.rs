@@ -24,6 +24,8 @@ pub struct Facts {
     pub power: Power,
     /// Who forbids to shut down.
     pub inhibitors: Vec<Inhibitor>,
+    /// What was not understood in configuration and pairing files.
+    pub mistakes: Vec<String>,
 }
 
 /// Whether the ramdisk for the running kernel can be used.
@@ -58,7 +60,12 @@ pub enum LinkFact {
     /// The configured one, by its name, is there.
     Present(String),
     /// The configured one is not there.
-    Gone(String),
+    Gone {
+        /// Its name or its hardware address.
+        name: String,
+        /// Whether the hand-off goes over this one and no other.
+        needed: bool,
+    },
 }
 
 /// Where the power comes from.
@@ -100,6 +107,8 @@ pub enum Subject {
     Power,
     /// Locks of other programs.
     Inhibitor,
+    /// Files that people or we wrote.
+    Configuration,
 }
 
 impl fmt::Display for Subject {
@@ -113,6 +122,7 @@ impl fmt::Display for Subject {
             Self::Link => "link",
             Self::Power => "power",
             Self::Inhibitor => "inhibitor",
+            Self::Configuration => "configuration",
         })
     }
 }
@@ -190,6 +200,7 @@ pub fn examine(facts: &Facts) -> Vec<Finding> {
         power(facts.power),
     ];
     findings.extend(inhibitors(&facts.inhibitors));
+    findings.extend(configuration(&facts.mistakes));
     findings
 }
 
@@ -281,9 +292,13 @@ fn link(link: &LinkFact) -> Finding {
         LinkFact::Present(name) => {
             Finding::ok(Subject::Link, format!("The stiefellink {name} is there"))
         }
-        LinkFact::Gone(name) => Finding::new(
+        LinkFact::Gone { name, needed } => Finding::new(
             Subject::Link,
-            Verdict::Block,
+            if *needed {
+                Verdict::Block
+            } else {
+                Verdict::Warn
+            },
             format!("The stiefellink {name} is not there"),
             "Plug it in, or change [link] in /etc/stiefelsystem",
         ),
@@ -337,6 +352,26 @@ fn inhibitors(inhibitors: &[Inhibitor]) -> Vec<Finding> {
         .collect()
 }
 
+fn configuration(mistakes: &[String]) -> Vec<Finding> {
+    if mistakes.is_empty() {
+        return vec![Finding::ok(
+            Subject::Configuration,
+            "The configuration was understood",
+        )];
+    }
+    mistakes
+        .iter()
+        .map(|mistake| {
+            Finding::new(
+                Subject::Configuration,
+                Verdict::Warn,
+                format!("Not understood: {mistake}"),
+                "Correct the file; everything else in it holds",
+            )
+        })
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -355,6 +390,7 @@ mod tests {
                 threshold_percent: 30.0,
             },
             inhibitors: vec![],
+            mistakes: vec![],
         }
     }
 
@@ -383,7 +419,12 @@ mod tests {
             (Subject::Kernel, |f| f.kernel = Err("no initramfs".into())),
             (Subject::Disk, |f| f.disk = Err("root is on NFS".into())),
             (Subject::Pairing, |f| f.paired = false),
-            (Subject::Link, |f| f.link = LinkFact::Gone("lan0".into())),
+            (Subject::Link, |f| {
+                f.link = LinkFact::Gone {
+                    name: "lan0".into(),
+                    needed: true,
+                };
+            }),
             (Subject::Power, |f| {
                 f.power.on_mains = false;
                 f.power.battery_percent = Some(29.9);

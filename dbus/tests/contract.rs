@@ -1,6 +1,8 @@
 //! Holds the proxies to the XML. Both are read as text: in both, one member's
 //! head stands on lines of its own.
 
+#![allow(clippy::unwrap_used)]
+
 use std::collections::BTreeSet;
 use stiefel_dbus::CONTRACT;
 

@@ -75,6 +75,11 @@ impl World {
                 }
             }
         }
+        let mut turned_away = self.clone();
+        match turned_away.machine.turn_away() {
+            Ok(()) => next.push(turned_away),
+            Err(_) => assert_eq!(turned_away, *self, "a refusal changed something"),
+        }
         let mut confirmed = self.clone();
         confirmed.agreed = true;
         match confirmed.machine.confirm() {

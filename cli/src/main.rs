@@ -1,0 +1,14 @@
+//! stiefelctl: everything that the daemon can do or knows, from a terminal.
+
+mod args;
+mod client;
+mod export;
+mod lend;
+mod monitor;
+mod pairings;
+mod status;
+mod update;
+
+fn main() -> std::process::ExitCode {
+    args::main()
+}

@@ -1,0 +1,160 @@
+//! The bus: objects that show the [`View`] and pass requests on. No logic.
+
+mod handoff;
+mod link;
+mod manager;
+mod pairing;
+mod publisher;
+
+pub use publisher::{Publication, Publisher};
+
+use crate::bouncer::Bouncer;
+use crate::request::{Answer, Call, Refused, Request};
+use crate::view::View;
+use std::collections::HashMap;
+use std::sync::Arc;
+use stiefel_core::handoff::Refusal;
+use stiefel_dbus::names;
+use tokio::sync::{mpsc, oneshot, watch};
+use zbus::fdo;
+use zbus::message::{Header, Message};
+use zbus::names::ErrorName;
+use zbus::zvariant::OwnedValue;
+
+/// Requests that may wait for the loop; more callers wait in the queue of the bus.
+pub const CALLS: usize = 64;
+
+/// What every object of the bus has.
+#[derive(Clone)]
+pub struct Desk {
+    view: watch::Receiver<Arc<View>>,
+    calls: mpsc::Sender<Call>,
+    bouncer: Arc<dyn Bouncer>,
+}
+
+impl Desk {
+    /// Shows `view`, and passes on to `calls` what `bouncer` admits.
+    pub fn new(
+        view: watch::Receiver<Arc<View>>,
+        calls: mpsc::Sender<Call>,
+        bouncer: Arc<dyn Bouncer>,
+    ) -> Self {
+        Self {
+            view,
+            calls,
+            bouncer,
+        }
+    }
+
+    fn view(&self) -> Arc<View> {
+        Arc::clone(&self.view.borrow())
+    }
+
+    /// The only way to the loop: no request gets there that its action does not allow.
+    async fn ask(&self, request: Request, header: &Header<'_>) -> Result<Answer, BusError> {
+        self.bouncer.admit(request.action(), header).await?;
+        let (reply, answer) = oneshot::channel();
+        let ending = |_| fdo::Error::Failed("the daemon is about to end".into());
+        self.calls
+            .send(Call { request, reply })
+            .await
+            .map_err(|_| ending(()))?;
+        Ok(answer.await.map_err(|_| ending(()))??)
+    }
+
+    async fn do_it(&self, request: Request, header: &Header<'_>) -> Result<(), BusError> {
+        self.ask(request, header).await.map(drop)
+    }
+}
+
+/// What a caller is told when a call fails.
+#[derive(Debug)]
+enum BusError {
+    Refused(Refused),
+    Standard(fdo::Error),
+}
+
+impl BusError {
+    fn invalid(text: impl std::fmt::Display) -> Self {
+        Self::Standard(fdo::Error::InvalidArgs(text.to_string()))
+    }
+
+    /// The last part of our own error's name.
+    fn word(refused: &Refused) -> &'static str {
+        match refused {
+            Refused::Blocked(_) => "Blocked",
+            Refused::HandOff(Refusal::InProgress) => "InProgress",
+            Refused::HandOff(Refusal::NotAnnounced) => "NotAnnounced",
+            Refused::HandOff(Refusal::TooLate) => "TooLate",
+            Refused::NotPaired => "NotPaired",
+            Refused::NameTaken(_) => "NameTaken",
+            Refused::TooMany => "TooMany",
+            Refused::Borrowed => "Borrowed",
+            Refused::Failed(_) => "Failed",
+        }
+    }
+}
+
+impl From<Refused> for BusError {
+    fn from(refused: Refused) -> Self {
+        Self::Refused(refused)
+    }
+}
+
+impl From<fdo::Error> for BusError {
+    fn from(error: fdo::Error) -> Self {
+        Self::Standard(error)
+    }
+}
+
+/// Properties can only fail with the standard errors of D-Bus.
+impl From<BusError> for fdo::Error {
+    fn from(error: BusError) -> Self {
+        match error {
+            BusError::Standard(error) => error,
+            BusError::Refused(refused @ Refused::NameTaken(_)) => {
+                Self::InvalidArgs(refused.to_string())
+            }
+            BusError::Refused(refused) => Self::Failed(refused.to_string()),
+        }
+    }
+}
+
+impl zbus::DBusError for BusError {
+    fn create_reply(&self, call: &Header<'_>) -> zbus::Result<Message> {
+        match self {
+            Self::Standard(error) => error.create_reply(call),
+            Self::Refused(refused) => {
+                Message::error(call, self.name())?.build(&(refused.to_string(),))
+            }
+        }
+    }
+
+    fn name(&self) -> ErrorName<'_> {
+        match self {
+            Self::Standard(error) => error.name(),
+            Self::Refused(refused) => ErrorName::from_string_unchecked(format!(
+                "{}{}",
+                names::ERROR_PREFIX,
+                Self::word(refused)
+            )),
+        }
+    }
+
+    fn description(&self) -> Option<&str> {
+        match self {
+            Self::Standard(error) => error.description(),
+            // Only `create_reply` has a text of its own.
+            Self::Refused(_) => None,
+        }
+    }
+}
+
+/// No options are defined yet, and an unknown one must not be passed over in silence.
+fn no_options(options: &HashMap<String, OwnedValue>) -> Result<(), BusError> {
+    match options.keys().next() {
+        None => Ok(()),
+        // The key may be anything; it is not sent back.
+        Some(_) => Err(BusError::invalid("no options are defined for this call")),
+    }
+}

@@ -1,0 +1,86 @@
+//! The machine as a whole.
+
+use super::{BusError, Desk, no_options};
+use crate::request::{Answer, Request};
+use std::collections::HashMap;
+use stiefel_dbus::names;
+use zbus::message::Header;
+use zbus::zvariant::{ObjectPath, OwnedObjectPath, OwnedValue};
+
+/// `org.stiefelsystem.Stiefel1.Manager`
+pub struct Manager(pub Desk);
+
+#[zbus::interface(name = "org.stiefelsystem.Stiefel1.Manager")]
+impl Manager {
+    async fn arm(
+        &self,
+        options: HashMap<String, OwnedValue>,
+        #[zbus(header)] header: Header<'_>,
+    ) -> Result<(), BusError> {
+        no_options(&options)?;
+        self.0.do_it(Request::Arm, &header).await
+    }
+
+    async fn disarm(&self, #[zbus(header)] header: Header<'_>) -> Result<(), BusError> {
+        self.0.do_it(Request::Disarm, &header).await
+    }
+
+    #[zbus(out_args("pairing"))]
+    async fn pair(
+        &self,
+        name: &str,
+        #[zbus(header)] header: Header<'_>,
+    ) -> Result<OwnedObjectPath, BusError> {
+        let name = name.parse().map_err(BusError::invalid)?;
+        match self.0.ask(Request::Pair(name), &header).await? {
+            Answer::Paired(id) => {
+                let path = names::pairing_path(&id.to_string());
+                Ok(ObjectPath::from_string_unchecked(path).into())
+            }
+            Answer::Done | Answer::Ticket(_) => Err(BusError::wrong_answer()),
+        }
+    }
+
+    async fn refresh(&self, #[zbus(header)] header: Header<'_>) -> Result<(), BusError> {
+        self.0.do_it(Request::Refresh, &header).await
+    }
+
+    #[zbus(property(emits_changed_signal = "const"))]
+    fn version(&self) -> &str {
+        env!("CARGO_PKG_VERSION")
+    }
+
+    #[zbus(property)]
+    fn role(&self) -> String {
+        self.0.view().role.to_string()
+    }
+
+    #[zbus(property)]
+    fn armed(&self) -> bool {
+        self.0.view().armed
+    }
+
+    #[zbus(property)]
+    fn image_state(&self) -> String {
+        self.0.view().image.to_string()
+    }
+
+    #[zbus(property)]
+    fn disk(&self) -> (String, u64, String) {
+        self.0.view().disk.clone()
+    }
+
+    #[zbus(property)]
+    fn checks(&self) -> Vec<(String, String, String, String)> {
+        let view = self.0.view();
+        let row = |check: &stiefel_core::preflight::Finding| {
+            (
+                check.subject.to_string(),
+                check.verdict.to_string(),
+                check.text.clone(),
+                check.hint.clone(),
+            )
+        };
+        view.checks.iter().map(row).collect()
+    }
+}

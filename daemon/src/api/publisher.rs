@@ -1,0 +1,180 @@
+//! Tells the bus what has changed, and only then answers who asked for it: a
+//! caller whose call has returned finds its effect in the properties.
+
+use super::handoff::HandOff;
+use super::link::Link;
+use super::manager::Manager;
+use super::pairing::Pairing;
+use super::{BusError, Desk};
+use crate::request::{Answer, Refused, Reply};
+use crate::view::View;
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::sync::Arc;
+use stiefel_dbus::names;
+use tokio::sync::{mpsc, watch};
+use zbus::fdo;
+use zbus::object_server::Interface;
+use zbus::zvariant::{OwnedValue, Value};
+
+/// A new picture, and the answers that may leave once everybody can see it.
+pub struct Publication {
+    /// What the bus shall show.
+    pub view: Arc<View>,
+    /// Answers to calls.
+    pub replies: Vec<(Reply, Result<Answer, Refused>)>,
+}
+
+/// What an interface of an object showed last.
+type Shown = HashMap<String, OwnedValue>;
+
+/// Keeps the bus and the picture equal.
+pub struct Publisher {
+    bus: zbus::Connection,
+    desk: Desk,
+    view: watch::Sender<Arc<View>>,
+    shown: HashMap<(String, &'static str), Shown>,
+}
+
+impl Publisher {
+    /// Puts all objects of the first picture on the bus.
+    ///
+    /// # Errors
+    /// The bus is lost.
+    pub async fn new(
+        bus: zbus::Connection,
+        desk: Desk,
+        view: watch::Sender<Arc<View>>,
+    ) -> zbus::Result<Self> {
+        let server = bus.object_server();
+        server.at(names::ROOT, fdo::ObjectManager).await?;
+        server.at(names::ROOT, Manager(desk.clone())).await?;
+        server.at(names::ROOT, HandOff(desk.clone())).await?;
+        let first = Arc::clone(&view.borrow());
+        let mut this = Self {
+            bus,
+            desk,
+            view,
+            shown: HashMap::new(),
+        };
+        this.show(&first).await?;
+        Ok(this)
+    }
+
+    /// Publishes until there is nothing more to publish.
+    pub async fn work(mut self, mut publications: mpsc::Receiver<Publication>) {
+        while let Some(Publication { view, replies }) = publications.recv().await {
+            self.view.send_replace(Arc::clone(&view));
+            if let Err(error) = self.show(&view).await {
+                tracing::warn!("cannot tell the bus what has changed: {error}");
+            }
+            for (reply, answer) in replies {
+                // Whoever asked may be gone.
+                let _ = reply.send(answer);
+            }
+        }
+    }
+
+    async fn show(&mut self, view: &View) -> zbus::Result<()> {
+        self.changed::<Manager>(names::ROOT).await?;
+        for id in view.pairings.keys() {
+            let path = names::pairing_path(&id.to_string());
+            if !self.shown.contains_key(&(path.clone(), names::PAIRING)) {
+                let desk = self.desk.clone();
+                let object = Pairing { desk, id: *id };
+                self.bus.object_server().at(path.as_str(), object).await?;
+            }
+            self.changed::<Pairing>(&path).await?;
+        }
+        for name in view.links.keys() {
+            let path = names::link_path(name);
+            if !self.shown.contains_key(&(path.clone(), names::LINK)) {
+                let desk = self.desk.clone();
+                let name = name.clone();
+                let object = Link { desk, name };
+                self.bus.object_server().at(path.as_str(), object).await?;
+            }
+            self.changed::<Link>(&path).await?;
+        }
+        // After the pairings, so that a Borrower is there before it is named.
+        self.changed::<HandOff>(names::ROOT).await?;
+        self.remove_vanished(view).await
+    }
+
+    async fn remove_vanished(&mut self, view: &View) -> zbus::Result<()> {
+        let there = |(path, interface): &(String, &'static str)| match *interface {
+            names::PAIRING => view
+                .pairings
+                .keys()
+                .any(|id| *path == names::pairing_path(&id.to_string())),
+            names::LINK => view
+                .links
+                .keys()
+                .any(|name| *path == names::link_path(name)),
+            _ => true,
+        };
+        let vanished: Vec<_> = self
+            .shown
+            .keys()
+            .filter(|key| !there(key))
+            .cloned()
+            .collect();
+        for key in vanished {
+            let server = self.bus.object_server();
+            match key.1 {
+                names::PAIRING => server.remove::<Pairing, _>(key.0.as_str()).await?,
+                _ => server.remove::<Link, _>(key.0.as_str()).await?,
+            };
+            self.shown.remove(&key);
+        }
+        Ok(())
+    }
+
+    /// Signals what is not as it was shown last, in one message.
+    async fn changed<I: Interface>(&mut self, path: &str) -> zbus::Result<()> {
+        let name = I::name();
+        let server = self.bus.object_server();
+        let reference = server.interface::<_, I>(path).await?;
+        let emitter = reference.signal_emitter();
+        let now = reference
+            .get()
+            .await
+            .get_all(server, &self.bus, None, emitter)
+            .await?;
+        let key = (path.to_owned(), word(name.as_str()));
+        let before = self.shown.entry(key).or_insert_with(|| clone(&now));
+        let changed: HashMap<&str, Value<'_>> = now
+            .iter()
+            .filter(|(property, value)| before.get(*property) != Some(value))
+            .map(|(property, value)| Ok((property.as_str(), Value::try_from(value)?)))
+            .collect::<zbus::zvariant::Result<_>>()?;
+        if !changed.is_empty() {
+            fdo::Properties::properties_changed(emitter, name, changed, Cow::Borrowed(&[])).await?;
+            *before = now;
+        }
+        Ok(())
+    }
+}
+
+/// No value of ours has a descriptor, so each can be cloned.
+fn clone(shown: &Shown) -> Shown {
+    shown
+        .iter()
+        .filter_map(|(name, value)| Some((name.clone(), value.try_clone().ok()?)))
+        .collect()
+}
+
+/// The interface's name for as long as the program runs.
+fn word(interface: &str) -> &'static str {
+    [names::MANAGER, names::HANDOFF, names::PAIRING, names::LINK]
+        .into_iter()
+        .find(|name| *name == interface)
+        .unwrap_or_default()
+}
+
+impl BusError {
+    /// The loop answered something else than was asked.
+    pub(super) fn wrong_answer() -> Self {
+        fdo::Error::Failed("the daemon is confused; please report this".into()).into()
+    }
+}

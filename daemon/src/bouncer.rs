@@ -1,0 +1,133 @@
+//! Who may do what: polkit decides, and it is asked about the sender of the
+//! message, never about us.
+
+use std::collections::HashMap;
+use std::pin::Pin;
+use zbus::fdo;
+use zbus::message::{Flags, Header};
+use zbus_polkit::policykit1::{AuthorityProxy, CheckAuthorizationFlags, Subject};
+
+/// What somebody has to be allowed to do, one for each polkit action.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    /// Begin or confirm a hand-off.
+    HandOff,
+    /// Call one off.
+    Cancel,
+    /// Answer searches, or not.
+    Arm,
+    /// Make or destroy a pairing.
+    Pair,
+    /// Read the secret of a pairing.
+    WriteStick,
+    /// Change settings.
+    Manage,
+}
+
+impl Action {
+    /// The action's name, as in the annotations of the contract.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::HandOff => "hand-off",
+            Self::Cancel => "cancel",
+            Self::Arm => "arm",
+            Self::Pair => "pair",
+            Self::WriteStick => "write-stick",
+            Self::Manage => "manage",
+        }
+    }
+}
+
+/// Lets pass, or refuses.
+pub trait Bouncer: Send + Sync {
+    /// Whether the sender of a message may do this; an error says why not.
+    fn admit<'a>(&'a self, action: Action, header: &'a Header<'_>) -> Admission<'a>;
+}
+
+/// A decision that may take as long as somebody types a password.
+pub type Admission<'a> = Pin<Box<dyn Future<Output = fdo::Result<()>> + Send + 'a>>;
+
+/// Asks polkit; where there is none, only root passes.
+pub struct Polkit {
+    bus: zbus::Connection,
+}
+
+impl Polkit {
+    /// The authority on this bus.
+    #[must_use]
+    pub fn new(bus: &zbus::Connection) -> Self {
+        Self { bus: bus.clone() }
+    }
+
+    async fn ask(&self, action: Action, header: &Header<'_>) -> fdo::Result<()> {
+        let denied = || {
+            fdo::Error::AccessDenied(format!(
+                "polkit does not allow you to do this ({}{})",
+                stiefel_dbus::names::ACTION_PREFIX,
+                action.as_str()
+            ))
+        };
+        let authority = AuthorityProxy::new(&self.bus).await?;
+        let subject = Subject::new_for_message_header(header).map_err(|_| denied())?;
+        let interactive = header
+            .primary()
+            .flags()
+            .contains(Flags::AllowInteractiveAuth);
+        let flags = match interactive {
+            true => CheckAuthorizationFlags::AllowUserInteraction.into(),
+            false => Default::default(),
+        };
+        let name = format!("{}{}", stiefel_dbus::names::ACTION_PREFIX, action.as_str());
+        let result = authority
+            .check_authorization(&subject, &name, &HashMap::new(), flags, "")
+            .await;
+        match result {
+            Ok(result) if result.is_authorized => Ok(()),
+            Ok(result) if result.is_challenge && !interactive => {
+                Err(fdo::Error::InteractiveAuthorizationRequired(format!(
+                    "this needs a password ({name})"
+                )))
+            }
+            Ok(_) => Err(denied()),
+            Err(error) if is_absent(&error) && self.is_root(header).await? => Ok(()),
+            Err(error) => {
+                tracing::warn!("cannot ask polkit: {error}");
+                Err(denied())
+            }
+        }
+    }
+
+    async fn is_root(&self, header: &Header<'_>) -> fdo::Result<bool> {
+        let Some(sender) = header.sender() else {
+            return Ok(false);
+        };
+        let names = fdo::DBusProxy::new(&self.bus).await?;
+        let uid = names
+            .get_connection_unix_user(sender.clone().into())
+            .await?;
+        Ok(uid == 0)
+    }
+}
+
+/// Whether there is no polkit at all, in contrast to one that says no.
+fn is_absent(error: &zbus::Error) -> bool {
+    match error {
+        zbus::Error::MethodError(name, ..) => matches!(
+            name.as_str(),
+            "org.freedesktop.DBus.Error.ServiceUnknown"
+                | "org.freedesktop.DBus.Error.NameHasNoOwner"
+        ),
+        zbus::Error::FDO(error) => matches!(
+            **error,
+            fdo::Error::ServiceUnknown(_) | fdo::Error::NameHasNoOwner(_)
+        ),
+        _ => false,
+    }
+}
+
+impl Bouncer for Polkit {
+    fn admit<'a>(&'a self, action: Action, header: &'a Header<'_>) -> Admission<'a> {
+        Box::pin(self.ask(action, header))
+    }
+}

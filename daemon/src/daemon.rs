@@ -1,0 +1,413 @@
+//! The daemon's state and its rules: what follows from a request, from
+//! something that happened, and from the time. No I/O but the small files of
+//! the [`Store`], no clock, no async.
+
+pub mod calls;
+mod picture;
+
+use crate::config::{self, Config, LinkName};
+use crate::hands::Order;
+use crate::request::{Answer, Refused, Reply};
+use crate::store::{Record, Store};
+use crate::world::{Happening, Link, Plan, PowerNow, Survey};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+use stiefel_core::handoff::{Borrower, Effect, Event, HandOff, Silence, Step};
+use stiefel_core::pairing::{Name, PairingId, Policy};
+use stiefel_core::preflight::{Finding, Inhibitor};
+
+/// How long a borrower counts as searching after we heard it.
+const PRESENCE: Duration = Duration::from_secs(5);
+/// How long a borrower that was told no is not listened to.
+const DECLINED: Duration = Duration::from_secs(300);
+
+/// What time it is, on both clocks.
+#[derive(Debug, Clone, Copy)]
+pub struct Now {
+    /// Since the origin of CLOCK_MONOTONIC.
+    pub monotonic: Duration,
+    /// Microseconds since the epoch.
+    pub wall_usec: u64,
+}
+
+/// Who brought the present hand-off about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Trigger {
+    Person,
+    Search(PairingId),
+    Plug,
+}
+
+/// What shall be done after something was applied.
+#[derive(Debug, Default)]
+pub struct Outbox {
+    /// For the hands; at most one, as long as none was reported.
+    pub orders: Vec<Order>,
+    /// Answers that leave once everybody can see what they tell.
+    pub replies: Vec<(Reply, Result<Answer, Refused>)>,
+    /// The machine shall be looked at.
+    pub survey: bool,
+}
+
+/// Everything that the daemon knows.
+#[derive(Debug)]
+pub struct Daemon {
+    lender: Name,
+    folder: PathBuf,
+    config: Config,
+    config_mistakes: Vec<String>,
+    store: Store,
+    store_mistakes: Vec<String>,
+    armed: bool,
+    records: BTreeMap<PairingId, Record>,
+    heard: BTreeMap<PairingId, Duration>,
+    declined: BTreeMap<PairingId, Duration>,
+    links: Option<Vec<Link>>,
+    claimed: Vec<String>,
+    power: PowerNow,
+    inhibitors: Vec<Inhibitor>,
+    survey: Survey,
+    surveying: bool,
+    waiting_for_survey: Vec<Reply>,
+    machine: HandOff,
+    trigger: Trigger,
+    detail: String,
+    ending: bool,
+    outbox: Outbox,
+}
+
+impl Daemon {
+    /// The state after the start: nothing goes on.
+    ///
+    /// # Errors
+    /// The pairings cannot be read.
+    pub fn new(
+        lender: Name,
+        config_folder: PathBuf,
+        store: Store,
+        survey: Survey,
+    ) -> Result<Self, crate::world::Trouble> {
+        let (records, store_mistakes) = store.load()?;
+        let (config, config_mistakes) = config::load(&config_folder);
+        Ok(Self {
+            lender,
+            folder: config_folder,
+            config,
+            config_mistakes,
+            armed: store.armed(),
+            store,
+            store_mistakes,
+            records,
+            heard: BTreeMap::new(),
+            declined: BTreeMap::new(),
+            links: None,
+            claimed: vec![],
+            power: PowerNow {
+                battery_percent: None,
+                on_mains: true,
+            },
+            inhibitors: vec![],
+            survey,
+            surveying: false,
+            waiting_for_survey: vec![],
+            machine: HandOff::default(),
+            trigger: Trigger::Person,
+            detail: String::new(),
+            ending: false,
+            outbox: Outbox::default(),
+        })
+    }
+
+    /// Takes note of something that happened.
+    pub fn happened(&mut self, happening: Happening, now: Now) {
+        match happening {
+            Happening::Sought(pairing) => self.sought(pairing, now),
+            Happening::Woken(pairing) => self.woken(pairing, now),
+            Happening::Links(links) => self.linked(links, now),
+            Happening::Power(power) => self.power = power,
+            Happening::Inhibitors(inhibitors) => self.inhibitors = inhibitors,
+            Happening::Surveyed(survey) => self.surveyed(*survey),
+            Happening::Report(event, complaint) => self.reported(event, complaint, now),
+            Happening::Reload => self.refresh(None),
+            Happening::Terminate => {
+                self.ending = true;
+                // Too late is not too late for us: the machine goes down, and so do we.
+                let _ = self.machine.cancel();
+            }
+        }
+        self.look_for_blockers(now);
+    }
+
+    /// Takes note of the time.
+    pub fn tick(&mut self, now: Now) {
+        let announced = self.machine.borrower();
+        let effect = self.machine.handle(Event::Tick { now: now.monotonic });
+        if let HandOff::Idle {
+            after: Some(stiefel_core::handoff::Reason::Expired),
+        } = self.machine
+            && announced.is_some()
+        {
+            self.detail = format!(
+                "{} asked for the disk, and nobody agreed in time",
+                self.asker(announced)
+            );
+            self.decline(now);
+        }
+        self.obey(effect, now);
+        self.heard.retain(|_, at| *at + PRESENCE > now.monotonic);
+        self.declined.retain(|_, until| *until > now.monotonic);
+    }
+
+    /// When [`Daemon::tick`] is needed, at the latest.
+    #[must_use]
+    pub fn alarm(&self) -> Option<Duration> {
+        let deadline = match self.machine {
+            HandOff::Announced { deadline, .. } => Some(deadline),
+            HandOff::Idle { .. }
+            | HandOff::Preparing { .. }
+            | HandOff::Leaving { .. }
+            | HandOff::Reverting { .. } => None,
+        };
+        let absent = self.heard.values().map(|at| *at + PRESENCE);
+        deadline
+            .into_iter()
+            .chain(absent)
+            .chain(self.declined.values().copied())
+            .min()
+    }
+
+    /// What shall be done now; empty afterwards.
+    pub fn take_outbox(&mut self) -> Outbox {
+        std::mem::take(&mut self.outbox)
+    }
+
+    /// Whether this process may end.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        let quiet = match self.machine {
+            HandOff::Idle { .. } | HandOff::Leaving { .. } => true,
+            HandOff::Announced { .. } | HandOff::Preparing { .. } | HandOff::Reverting { .. } => {
+                false
+            }
+        };
+        self.ending && quiet
+    }
+
+    fn is_armed(&self) -> bool {
+        self.armed && !self.survey.borrowed
+    }
+
+    fn sought(&mut self, pairing: PairingId, now: Now) {
+        let Some(record) = self.records.get_mut(&pairing) else {
+            return;
+        };
+        if self.heard.insert(pairing, now.monotonic).is_none() {
+            record.last_seen_usec = now.wall_usec;
+            if let Err(error) = self.store.save(record) {
+                tracing::warn!("{error}");
+            }
+        }
+    }
+
+    fn woken(&mut self, pairing: PairingId, now: Now) {
+        self.sought(pairing, now);
+        let Some(record) = self.records.get(&pairing) else {
+            return;
+        };
+        let HandOff::Idle { .. } = self.machine else {
+            return;
+        };
+        if !self.is_armed() || self.declined.contains_key(&pairing) || self.ending {
+            return;
+        }
+        let policy = record.pairing.policy;
+        self.announce(
+            Borrower::Pairing(pairing),
+            Trigger::Search(pairing),
+            policy,
+            now,
+        );
+    }
+
+    fn linked(&mut self, links: Vec<Link>, now: Now) {
+        let was_there = self.links.is_none() || self.stiefellink().is_some();
+        self.links = Some(links);
+        let plugged = !was_there && self.stiefellink().is_some();
+        let idle = matches!(self.machine, HandOff::Idle { .. });
+        if plugged && idle && self.is_armed() && !self.ending {
+            self.announce(Borrower::Any, Trigger::Plug, self.config.on_plug, now);
+        }
+    }
+
+    /// Announces what nobody at this machine asked for.
+    fn announce(&mut self, borrower: Borrower, trigger: Trigger, policy: Policy, now: Now) {
+        let (silence, after) = match policy {
+            Policy::Never => return,
+            Policy::Ask => (Silence::CallsOff, self.config.confirm_within),
+            Policy::Automatic => (Silence::GoesAhead, self.config.countdown),
+        };
+        let before = std::mem::replace(&mut self.trigger, trigger);
+        let blockers = self.blockers();
+        if !blockers.is_empty() {
+            self.trigger = before;
+            if self.machine.turn_away().is_ok() {
+                self.detail = format!(
+                    "{} asked for the disk, but: {}",
+                    self.asker(Some(borrower)),
+                    in_words(&blockers)
+                );
+            }
+            return;
+        }
+        match self.machine.ask(borrower, now.monotonic + after, silence) {
+            Ok(effect) => self.begun(Some(effect), now),
+            Err(_) => self.trigger = before,
+        }
+    }
+
+    /// A new hand-off: the story of the last one is over.
+    fn begun(&mut self, effect: Option<Effect>, now: Now) {
+        self.detail.clear();
+        tracing::info!("a hand-off is announced");
+        self.obey(effect, now);
+    }
+
+    fn surveyed(&mut self, survey: Survey) {
+        self.survey = survey;
+        self.surveying = false;
+        for reply in self.waiting_for_survey.drain(..) {
+            self.outbox.replies.push((reply, Ok(Answer::Done)));
+        }
+    }
+
+    fn reported(&mut self, event: Event, complaint: Option<String>, now: Now) {
+        match event {
+            Event::Done(Step::ClaimLink) => self.claimed = self.to_claim(),
+            Event::Undone(Step::ClaimLink) => self.claimed.clear(),
+            Event::Done(_) | Event::Failed(_) | Event::Undone(_) | Event::Stayed => {}
+            Event::Tick { .. } | Event::Blocked => {}
+        }
+        if let Some(complaint) = complaint {
+            if !self.detail.is_empty() {
+                self.detail.push_str("; ");
+            }
+            self.detail.push_str(&complaint);
+        }
+        let effect = self.machine.handle(event);
+        self.obey(effect, now);
+    }
+
+    /// While something is announced or prepared, anything in the way ends it.
+    fn look_for_blockers(&mut self, now: Now) {
+        let (HandOff::Announced { .. } | HandOff::Preparing { .. }) = self.machine else {
+            return;
+        };
+        let blockers = self.blockers();
+        if !blockers.is_empty() {
+            self.detail = in_words(&blockers);
+            let effect = self.machine.handle(Event::Blocked);
+            self.obey(effect, now);
+        }
+    }
+
+    fn obey(&mut self, effect: Option<Effect>, now: Now) {
+        match effect {
+            // `alarm` reads the deadline from the machine itself.
+            None | Some(Effect::WakeAt(_)) => {}
+            Some(Effect::Do(step)) => {
+                let plan = Box::new(self.plan());
+                self.outbox.orders.push(Order::Do(step, plan));
+            }
+            Some(Effect::Undo(step)) => self.outbox.orders.push(Order::Undo(step)),
+            Some(Effect::Leave) => {
+                self.remember_loan(now);
+                self.outbox.orders.push(Order::Leave);
+            }
+        }
+    }
+
+    fn remember_loan(&mut self, now: Now) {
+        let Some(Borrower::Pairing(pairing)) = self.machine.borrower() else {
+            return;
+        };
+        if let Some(record) = self.records.get_mut(&pairing) {
+            record.last_loan_usec = now.wall_usec;
+            if let Err(error) = self.store.save(record) {
+                tracing::warn!("{error}");
+            }
+        }
+    }
+
+    /// The borrower of a hand-off that ended with a no is not listened to for a while.
+    fn decline(&mut self, now: Now) {
+        if let Trigger::Search(pairing) = self.trigger {
+            self.declined.insert(pairing, now.monotonic + DECLINED);
+        }
+    }
+
+    fn refresh(&mut self, reply: Option<Reply>) {
+        (self.config, self.config_mistakes) = config::load(&self.folder);
+        self.waiting_for_survey.extend(reply);
+        if !self.surveying {
+            self.surveying = true;
+            self.outbox.survey = true;
+        }
+    }
+
+    fn plan(&self) -> Plan {
+        let stiefellink = self.stiefellink();
+        Plan {
+            lender: self.lender.clone(),
+            pairings: self
+                .records
+                .values()
+                .map(|record| record.pairing.clone())
+                .filter(|pairing| pairing.policy != Policy::Never)
+                .collect(),
+            promised_to: match self.machine.borrower() {
+                Some(Borrower::Pairing(pairing)) => Some(pairing),
+                Some(Borrower::Any) | None => None,
+            },
+            links: match self.trigger {
+                Trigger::Plug => stiefellink.iter().map(|link| link.mac).collect(),
+                Trigger::Person | Trigger::Search(_) => vec![],
+            },
+            claim: self.to_claim(),
+            limits: self.config.limits,
+        }
+    }
+
+    fn to_claim(&self) -> Vec<String> {
+        self.stiefellink()
+            .map(|link| link.name.clone())
+            .into_iter()
+            .collect()
+    }
+
+    fn stiefellink(&self) -> Option<&Link> {
+        let wanted = self.config.link.as_ref()?;
+        self.links.iter().flatten().find(|link| match wanted {
+            LinkName::Interface(name) => link.name == *name,
+            LinkName::Mac(mac) => link.mac == *mac,
+        })
+    }
+
+    fn asker(&self, borrower: Option<Borrower>) -> String {
+        match borrower {
+            Some(Borrower::Pairing(pairing)) => self
+                .records
+                .get(&pairing)
+                .map_or_else(|| "A borrower".into(), |r| r.pairing.name.to_string()),
+            Some(Borrower::Any) | None => "The stiefellink".into(),
+        }
+    }
+}
+
+fn in_words(findings: &[Finding]) -> String {
+    let words: Vec<String> = findings
+        .iter()
+        .map(|finding| format!("{} ({})", finding.text, finding.hint))
+        .collect();
+    words.join("; ")
+}

@@ -1,0 +1,181 @@
+//! How the state looks from outside: on the bus, and to those who search.
+
+use super::{Daemon, Now, Trigger};
+use crate::config::LinkName;
+use crate::view::{self, LinkView, PairingView, View};
+use crate::world::searches::Audience;
+use std::collections::BTreeMap;
+use stiefel_core::discovery::Standing;
+use stiefel_core::handoff::{Borrower, HandOff};
+use stiefel_core::pairing::{PairingId, Policy};
+use stiefel_core::preflight::{self, Facts, Finding, LinkFact, Power, Verdict};
+use stiefel_dbus::words;
+
+impl Daemon {
+    /// What the bus shows.
+    #[must_use]
+    pub fn view(&self) -> View {
+        let checks = preflight::examine(&self.facts());
+        let mut handoff = view::handoff(&self.machine);
+        if handoff.reason != words::Reason::None {
+            handoff.detail.clone_from(&self.detail);
+        }
+        handoff.blockers = blocking(&checks);
+        View {
+            role: match self.survey.borrowed {
+                true => words::Role::Borrower,
+                false => words::Role::Lender,
+            },
+            armed: self.is_armed(),
+            image: view::image(self.survey.image),
+            disk: match &self.survey.disk {
+                Ok(disk) => (disk.model.clone(), disk.identity.size, disk.id().to_owned()),
+                Err(_) => Default::default(),
+            },
+            checks,
+            handoff,
+            pairings: self.pairings(),
+            links: self.links_by_name(),
+        }
+    }
+
+    /// Who is answered, and what; `None` while nobody is.
+    #[must_use]
+    pub fn audience(&self, now: Now) -> Option<Audience> {
+        if !self.is_armed() || self.records.is_empty() {
+            return None;
+        }
+        let (standing, special) = self.standings(now);
+        Some(Audience {
+            lender: self.lender.clone(),
+            pairings: self
+                .records
+                .values()
+                .map(|record| record.pairing.clone())
+                .filter(|pairing| pairing.policy != Policy::Never)
+                .collect(),
+            standing,
+            special,
+        })
+    }
+
+    pub(super) fn blockers(&self) -> Vec<Finding> {
+        blocking(&preflight::examine(&self.facts()))
+    }
+
+    /// How we stand to everybody, and to some.
+    fn standings(&self, now: Now) -> (Standing, BTreeMap<PairingId, Standing>) {
+        let mut special: BTreeMap<_, _> = self
+            .declined
+            .keys()
+            .map(|pairing| (*pairing, Standing::Declined))
+            .collect();
+        let chosen = match self.machine {
+            HandOff::Idle { .. } if self.blockers().is_empty() => {
+                return (Standing::Asleep, special);
+            }
+            HandOff::Idle { .. } | HandOff::Reverting { .. } => {
+                return (Standing::Declined, special);
+            }
+            HandOff::Announced { deadline, .. } => {
+                let left = deadline.saturating_sub(now.monotonic).as_secs_f64().ceil();
+                Standing::Announced {
+                    // A float that is too large becomes the largest number.
+                    seconds: left as u16,
+                }
+            }
+            HandOff::Preparing { .. } | HandOff::Leaving { .. } => Standing::Leaving,
+        };
+        match self.machine.borrower() {
+            Some(Borrower::Pairing(pairing)) => {
+                special.insert(pairing, chosen);
+                let name = self.records.get(&pairing).map(|r| r.pairing.name.clone());
+                let others = match name {
+                    Some(to) => Standing::Lent { to },
+                    None => Standing::Declined,
+                };
+                (others, special)
+            }
+            Some(Borrower::Any) | None => (chosen, special),
+        }
+    }
+
+    fn facts(&self) -> Facts {
+        let configured = self.config.link.as_ref();
+        Facts {
+            image: self.survey.image,
+            kexec: self.survey.kexec,
+            kernel: self.survey.kernel.clone(),
+            disk: match &self.survey.disk {
+                Ok(disk) => Ok(disk.model.clone()),
+                Err(why) => Err(why.clone()),
+            },
+            paired: !self.records.is_empty(),
+            link: match (configured, self.stiefellink()) {
+                (None, _) => LinkFact::AnyWired,
+                (Some(_), Some(link)) => LinkFact::Present(link.name.clone()),
+                (Some(wanted), None) => LinkFact::Gone {
+                    name: match wanted {
+                        LinkName::Interface(name) => name.clone(),
+                        LinkName::Mac(mac) => mac.to_string(),
+                    },
+                    needed: self.trigger == Trigger::Plug
+                        && !matches!(self.machine, HandOff::Idle { .. }),
+                },
+            },
+            power: Power {
+                battery_percent: self.power.battery_percent,
+                on_mains: self.power.on_mains,
+                threshold_percent: self.config.battery_percent,
+            },
+            inhibitors: self.inhibitors.clone(),
+            mistakes: [&self.config_mistakes[..], &self.store_mistakes[..]].concat(),
+        }
+    }
+
+    fn pairings(&self) -> BTreeMap<PairingId, PairingView> {
+        self.records
+            .iter()
+            .map(|(id, record)| {
+                let view = PairingView {
+                    name: record.pairing.name.to_string(),
+                    policy: view::policy(record.pairing.policy),
+                    presence: match self.heard.contains_key(id) {
+                        true => words::Presence::Searching,
+                        false => words::Presence::Away,
+                    },
+                    last_seen_usec: record.last_seen_usec,
+                    last_loan_usec: record.last_loan_usec,
+                };
+                (*id, view)
+            })
+            .collect()
+    }
+
+    fn links_by_name(&self) -> BTreeMap<String, LinkView> {
+        let stiefellink = self.stiefellink();
+        self.links
+            .iter()
+            .flatten()
+            .map(|link| {
+                let view = LinkView {
+                    policy: match stiefellink == Some(link) {
+                        true => words::LinkPolicy::Dedicated,
+                        false => words::LinkPolicy::Shared,
+                    },
+                    managed: !self.claimed.contains(&link.name),
+                    link: link.clone(),
+                };
+                (link.name.clone(), view)
+            })
+            .collect()
+    }
+}
+
+fn blocking(checks: &[Finding]) -> Vec<Finding> {
+    checks
+        .iter()
+        .filter(|finding| finding.verdict == Verdict::Block)
+        .cloned()
+        .collect()
+}

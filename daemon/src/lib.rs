@@ -1,0 +1,163 @@
+//! stiefeld, the daemon that lends this machine's disk.
+//!
+//! One owner, one loop: [`Loop::select`] waits for the next reason to wake,
+//! [`Loop::apply`] lets the [`daemon::Daemon`] follow it, [`Loop::publish`]
+//! tells everybody.
+//!
+//! ```text
+//!  bus ──▶ bouncer ──Call──▶ ┌──────┐ ──Publication──▶ publisher ──▶ bus
+//!  logind, links, power,     │ Loop │ ──Order────────▶ hands ──▶ logind, NetworkManager, kexec
+//!  searches ────Happening──▶ └──────┘ ──Audience─────▶ searches ──▶ borrowers
+//! ```
+
+pub mod api;
+pub mod bouncer;
+pub mod config;
+pub mod daemon;
+pub mod hands;
+pub mod options;
+pub mod request;
+pub mod start;
+pub mod store;
+pub mod view;
+pub mod world;
+
+use crate::api::Publication;
+use crate::daemon::calls::Fresh;
+use crate::daemon::{Daemon, Now};
+use crate::hands::Order;
+use crate::request::Call;
+use crate::view::View;
+use crate::world::searches::Audience;
+use crate::world::{Happening, Machine, Reporter};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tokio::sync::{mpsc, watch};
+
+/// Runs the daemon until it is told to end.
+///
+/// # Errors
+/// It could not start, or lost the bus.
+pub fn main() -> anyhow::Result<()> {
+    start::main()
+}
+
+/// A reason to wake.
+enum Wake {
+    Called(Call),
+    Happened(Happening),
+    Alarm,
+}
+
+/// The loop, and the ends of its channels.
+struct Loop {
+    daemon: Daemon,
+    calls: mpsc::Receiver<Call>,
+    happenings: mpsc::Receiver<Happening>,
+    reporter: Reporter,
+    machine: Arc<dyn Machine>,
+    orders: mpsc::Sender<Order>,
+    audience: watch::Sender<Option<Audience>>,
+    publications: mpsc::Sender<Publication>,
+    view: Arc<View>,
+}
+
+impl Loop {
+    async fn run(mut self) -> anyhow::Result<()> {
+        while !self.daemon.is_over() {
+            let wake = self.select().await?;
+            self.apply(wake)?;
+            self.publish().await?;
+        }
+        Ok(())
+    }
+
+    async fn select(&mut self) -> anyhow::Result<Wake> {
+        let alarm = self.daemon.alarm();
+        let sleep = async {
+            match alarm {
+                Some(at) => tokio::time::sleep(at.saturating_sub(now().monotonic)).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            call = self.calls.recv() => call
+                .map(Wake::Called)
+                .ok_or_else(|| anyhow::anyhow!("the bus has left us")),
+            happening = self.happenings.recv() => happening
+                .map(Wake::Happened)
+                .ok_or_else(|| anyhow::anyhow!("the world has left us")),
+            () = sleep => Ok(Wake::Alarm),
+        }
+    }
+
+    fn apply(&mut self, wake: Wake) -> anyhow::Result<()> {
+        let now = now();
+        match wake {
+            Wake::Called(call) => self.daemon.call(call, now, fresh()?),
+            Wake::Happened(happening) => self.daemon.happened(happening, now),
+            Wake::Alarm => self.daemon.tick(now),
+        }
+        Ok(())
+    }
+
+    async fn publish(&mut self) -> anyhow::Result<()> {
+        let outbox = self.daemon.take_outbox();
+        for order in outbox.orders {
+            self.orders.send(order).await?;
+        }
+        if outbox.survey {
+            self.look();
+        }
+        let audience = self.daemon.audience(now());
+        self.audience.send_if_modified(|last| {
+            let changed = *last != audience;
+            *last = audience;
+            changed
+        });
+        let view = Arc::new(self.daemon.view());
+        if view != self.view || !outbox.replies.is_empty() {
+            self.view = Arc::clone(&view);
+            let replies = outbox.replies;
+            self.publications
+                .send(Publication { view, replies })
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// Looks at the machine beside the loop.
+    fn look(&self) {
+        let (machine, reporter) = (Arc::clone(&self.machine), self.reporter.clone());
+        tokio::spawn(async move {
+            match hands::survey(&machine).await {
+                Ok(survey) => {
+                    let _ = reporter.send(Happening::Surveyed(Box::new(survey))).await;
+                }
+                Err(error) => tracing::error!("{error}"),
+            }
+        });
+    }
+}
+
+fn now() -> Now {
+    let monotonic = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    let wall = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    Now {
+        monotonic: Duration::new(
+            u64::try_from(monotonic.tv_sec).unwrap_or(0),
+            u32::try_from(monotonic.tv_nsec).unwrap_or(0),
+        ),
+        wall_usec: u64::try_from(wall.as_micros()).unwrap_or(u64::MAX),
+    }
+}
+
+/// The kernel's random bytes, if the request turns out to need them.
+fn fresh() -> anyhow::Result<impl FnOnce() -> Fresh> {
+    let (mut id, mut secret) = ([0; 8], [0; 32]);
+    getrandom::fill(&mut id)?;
+    getrandom::fill(&mut secret)?;
+    Ok(move || Fresh { id, secret })
+}

@@ -1,0 +1,5 @@
+//! The daemon that lends this machine's disk.
+
+fn main() -> anyhow::Result<()> {
+    stiefeld::main()
+}

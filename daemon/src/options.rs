@@ -1,0 +1,56 @@
+//! The command line of the daemon. There is little to say on it.
+
+use std::path::PathBuf;
+
+/// What the command line says.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Options {
+    /// Address of the bus, instead of the system bus.
+    pub bus: Option<String>,
+    /// Folder of a simulation, instead of this machine.
+    pub simulate: Option<PathBuf>,
+    /// In a simulation: use the real services on the bus.
+    pub services: bool,
+}
+
+/// What `--help` says.
+pub const HELP: &str = "\
+stiefeld - lends this machine's disk
+
+usage: stiefeld [--bus ADDRESS] [--simulate DIR [--services]]
+
+Started by systemd. To see and change what it does, use stiefelctl.
+
+  --bus ADDRESS   connect to this bus instead of the system bus;
+                  \"session\" is the session bus
+  --simulate DIR  lend nothing: take all files from DIR and everything else
+                  from DIR/script, a socket that takes a command per line
+                  (\"help\" lists them); needs no root
+  --services      in a simulation, ask the polkit, logind, NetworkManager and
+                  systemd-networkd on the bus
+";
+
+impl Options {
+    /// Reads the arguments behind the program's name.
+    ///
+    /// # Errors
+    /// An argument that is none, as a text for people.
+    pub fn parse(args: impl Iterator<Item = String>) -> Result<Self, String> {
+        let mut options = Self::default();
+        let mut args = args;
+        while let Some(arg) = args.next() {
+            let mut value = || args.next().ok_or(format!("{arg} needs a value"));
+            match arg.as_str() {
+                "--bus" => options.bus = Some(value()?),
+                "--simulate" => options.simulate = Some(value()?.into()),
+                "--services" => options.services = true,
+                "--help" | "-h" => return Err(HELP.into()),
+                _ => return Err(format!("unknown argument {arg}; try --help")),
+            }
+        }
+        if options.services && options.simulate.is_none() {
+            return Err("--services is for --simulate; try --help".into());
+        }
+        Ok(options)
+    }
+}

@@ -1,0 +1,211 @@
+//! From the command line to the running loop.
+
+use crate::api::{CALLS, Desk, Publisher};
+use crate::bouncer::Polkit;
+use crate::daemon::Daemon;
+use crate::hands::Hands;
+use crate::options::Options;
+use crate::store::Store;
+use crate::world::machine::Installed;
+use crate::world::marker::Marker;
+use crate::world::network::Service;
+use crate::world::paths::Paths;
+use crate::world::simulated::{self, Turnstile};
+use crate::world::{self, HAPPENINGS, Happening, NetworkService, Session, World};
+use crate::{Loop, hands};
+use anyhow::Context;
+use std::path::Path;
+use std::sync::Arc;
+use stiefel_core::pairing::Name;
+use stiefel_dbus::names;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{mpsc, watch};
+use tracing_subscriber::prelude::*;
+
+/// Parses, logs, runs.
+///
+/// # Errors
+/// It could not start, or lost the bus.
+pub fn main() -> anyhow::Result<()> {
+    let options = match Options::parse(std::env::args().skip(1)) {
+        Ok(options) => options,
+        Err(text) if text == crate::options::HELP => {
+            print!("{text}");
+            return Ok(());
+        }
+        Err(text) => anyhow::bail!(text),
+    };
+    log_to_journal();
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?
+        .block_on(run(options))
+}
+
+fn log_to_journal() {
+    let to_journal = std::env::var_os("JOURNAL_STREAM").is_some();
+    match tracing_journald::layer() {
+        Ok(journal) if to_journal => tracing_subscriber::registry().with(journal).init(),
+        Ok(_) | Err(_) => tracing_subscriber::fmt()
+            .with_writer(std::io::stderr)
+            .with_target(false)
+            .with_ansi(false)
+            .init(),
+    }
+}
+
+async fn run(options: Options) -> anyhow::Result<()> {
+    let bus = connect(options.bus.as_deref()).await?;
+    let (reporter, happenings) = mpsc::channel(HAPPENINGS);
+    let (audience, listeners) = watch::channel(None);
+    let world = match &options.simulate {
+        Some(folder) => simulated::world(folder, options.services, &bus).await?,
+        None => real(&bus).await?,
+    };
+    let World {
+        paths,
+        session,
+        networks,
+        kexec,
+        machine,
+        bouncer,
+        turnstile,
+        watchers,
+    } = world;
+
+    let mut hands = Hands {
+        session,
+        networks,
+        kexec,
+        machine: Arc::clone(&machine),
+        marker: Marker::new(&paths),
+        turnstile,
+        sleep_lock: None,
+    };
+    hands.clean_up().await;
+
+    let survey = hands::survey(&machine).await?;
+    let store = Store::open(paths.state())?;
+    let daemon = Daemon::new(own_name(), paths.config(), store, survey)?;
+
+    let (calls, calls_here) = mpsc::channel(CALLS);
+    let view = Arc::new(daemon.view());
+    let (show, shown) = watch::channel(Arc::clone(&view));
+    let publisher = Publisher::new(bus.clone(), Desk::new(shown, calls, bouncer), show).await?;
+    let (publications, to_publish) = mpsc::channel(CALLS);
+    let publishing = tokio::spawn(publisher.work(to_publish));
+    let (orders, to_do) = mpsc::channel(1);
+    tokio::spawn(hands.work(to_do, reporter.clone()));
+    watchers(reporter.clone(), listeners);
+    watch_signals(&reporter)?;
+
+    bus.request_name(names::SERVICE)
+        .await
+        .with_context(|| format!("cannot get the name {} on the bus", names::SERVICE))?;
+    // Outside of systemd nobody listens.
+    let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
+
+    Loop {
+        daemon,
+        calls: calls_here,
+        happenings,
+        reporter,
+        machine,
+        orders,
+        audience,
+        publications,
+        view,
+    }
+    .run()
+    .await?;
+    let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
+    // The loop and its end of the channel are gone: the last publication goes out.
+    publishing.await?;
+    Ok(())
+}
+
+async fn connect(address: Option<&str>) -> anyhow::Result<zbus::Connection> {
+    let builder = match address {
+        None => zbus::connection::Builder::system(),
+        Some("session") => zbus::connection::Builder::session(),
+        Some(address) => zbus::connection::Builder::address(address),
+    };
+    builder?
+        .build()
+        .await
+        .context("cannot connect to the bus; does dbus run?")
+}
+
+async fn real(bus: &zbus::Connection) -> anyhow::Result<World> {
+    let paths = Paths::below(Path::new("/"));
+    let networks: Vec<Box<dyn NetworkService>> = vec![
+        Box::new(Service::network_manager(&paths, Some(bus.clone()))),
+        Box::new(Service::networkd(&paths, Some(bus.clone()))),
+    ];
+    let session: Arc<dyn Session> = Arc::new(world::logind::Logind::new(bus).await?);
+    let watched = Arc::clone(&session);
+    Ok(World {
+        session,
+        networks,
+        kexec: Arc::new(world::kernel::RunningKernel),
+        machine: Arc::new(Installed {
+            paths: paths.clone(),
+            release: rustix::system::uname()
+                .release()
+                .to_string_lossy()
+                .into_owned(),
+            disk: Box::new(world::disk::below_root),
+            kexec: Box::new(world::kernel::ability),
+        }),
+        paths,
+        bouncer: Arc::new(Polkit::new(bus)),
+        turnstile: Turnstile::default(),
+        watchers: Box::new(move |reporter, audience| {
+            let to_logind = reporter.clone();
+            tokio::spawn(async move { complain(watched.watch(to_logind).await) });
+            for watch in [world::links::watch, world::power::watch] {
+                let reporter = reporter.clone();
+                std::thread::spawn(move || complain(watch(&reporter)));
+            }
+            tokio::spawn(world::searches::answer(audience, reporter));
+        }),
+    })
+}
+
+/// A watcher that fails is told of; the daemon goes on with what it still sees.
+fn complain(watched: Result<(), world::Trouble>) {
+    if let Err(error) = watched {
+        tracing::error!("{error}");
+    }
+}
+
+fn watch_signals(reporter: &world::Reporter) -> std::io::Result<()> {
+    for (kind, happening) in [
+        (
+            SignalKind::terminate(),
+            (|| Happening::Terminate) as fn() -> Happening,
+        ),
+        (SignalKind::interrupt(), || Happening::Terminate),
+        (SignalKind::hangup(), || Happening::Reload),
+    ] {
+        let mut signals = signal(kind)?;
+        let reporter = reporter.clone();
+        tokio::spawn(async move {
+            while signals.recv().await.is_some() {
+                if reporter.send(happening()).await.is_err() {
+                    return;
+                }
+            }
+        });
+    }
+    Ok(())
+}
+
+/// The host name, as a name that fits into an offer.
+fn own_name() -> Name {
+    let system = rustix::system::uname();
+    let host = system.nodename().to_string_lossy();
+    Name::lossy(&host)
+        .or_else(|| Name::lossy("lender"))
+        .unwrap_or_else(|| unreachable!("a constant name is one"))
+}

@@ -1,0 +1,163 @@
+//! What the bus shows: a picture of the daemon's state, and the words for it.
+
+use crate::world::Link;
+use std::collections::BTreeMap;
+use stiefel_core::handoff::{self, HandOff, Reason, Silence};
+use stiefel_core::pairing::{PairingId, Policy};
+use stiefel_core::preflight::{Finding, ImageState};
+use stiefel_dbus::words;
+
+/// Everything that the properties show at one moment.
+#[derive(Debug, Clone, PartialEq)]
+pub struct View {
+    /// Whether the system runs from its own disk.
+    pub role: words::Role,
+    /// Whether searches are answered.
+    pub armed: bool,
+    /// The ramdisk.
+    pub image: words::ImageState,
+    /// Model, size in bytes, id.
+    pub disk: (String, u64, String),
+    /// What was found out.
+    pub checks: Vec<Finding>,
+    /// The hand-off.
+    pub handoff: HandOffView,
+    /// All pairings.
+    pub pairings: BTreeMap<PairingId, PairingView>,
+    /// All wired links by name.
+    pub links: BTreeMap<String, LinkView>,
+}
+
+/// The hand-off's properties.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HandOffView {
+    /// Where it stands.
+    pub state: words::State,
+    /// Why the last one came back.
+    pub reason: words::Reason,
+    /// One sentence about that.
+    pub detail: String,
+    /// Who the disk is meant for.
+    pub borrower: Option<handoff::Borrower>,
+    /// Microseconds of CLOCK_MONOTONIC, or 0.
+    pub deadline_usec: u64,
+    /// What the deadline brings.
+    pub at_deadline: words::AtDeadline,
+    /// What is being done or undone.
+    pub step: words::Step,
+    /// What forbids a hand-off.
+    pub blockers: Vec<Finding>,
+}
+
+/// A pairing's properties.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PairingView {
+    /// What the borrower is called.
+    pub name: String,
+    /// What its searches bring about.
+    pub policy: words::PairingPolicy,
+    /// Whether it searches.
+    pub presence: words::Presence,
+    /// Microseconds since the epoch, or 0.
+    pub last_seen_usec: u64,
+    /// Microseconds since the epoch, or 0.
+    pub last_loan_usec: u64,
+}
+
+/// A link's properties.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LinkView {
+    /// The link itself.
+    pub link: Link,
+    /// Whether it is the stiefellink.
+    pub policy: words::LinkPolicy,
+    /// Whether other services may configure it.
+    pub managed: bool,
+}
+
+/// The word for a step.
+#[must_use]
+pub fn step(step: handoff::Step) -> words::Step {
+    match step {
+        handoff::Step::HoldSleep => words::Step::HoldSleep,
+        handoff::Step::CheckImage => words::Step::CheckImage,
+        handoff::Step::ClaimLink => words::Step::ClaimLink,
+        handoff::Step::LoadKernel => words::Step::LoadKernel,
+    }
+}
+
+/// The word for a reason.
+#[must_use]
+pub fn reason(reason: Option<Reason>) -> words::Reason {
+    match reason {
+        None => words::Reason::None,
+        Some(Reason::Cancelled) => words::Reason::Cancelled,
+        Some(Reason::Expired) => words::Reason::Expired,
+        Some(Reason::Blocked) => words::Reason::Blocked,
+        Some(Reason::StepFailed(_)) => words::Reason::StepFailed,
+        Some(Reason::RebootRefused) => words::Reason::RebootRefused,
+    }
+}
+
+/// The words for a policy.
+#[must_use]
+pub fn policy(policy: Policy) -> words::PairingPolicy {
+    match policy {
+        Policy::Ask => words::PairingPolicy::Ask,
+        Policy::Automatic => words::PairingPolicy::Automatic,
+        Policy::Never => words::PairingPolicy::Never,
+    }
+}
+
+/// The word for the ramdisk's state.
+#[must_use]
+pub fn image(image: ImageState) -> words::ImageState {
+    match image {
+        ImageState::Missing => words::ImageState::Missing,
+        ImageState::Stale => words::ImageState::Stale,
+        ImageState::Ready => words::ImageState::Ready,
+        ImageState::Building => words::ImageState::Building,
+    }
+}
+
+/// The machine's part of the picture. `detail` and `blockers` are left empty.
+#[must_use]
+pub fn handoff(machine: &HandOff) -> HandOffView {
+    let mut view = HandOffView {
+        state: words::State::Idle,
+        reason: words::Reason::None,
+        detail: String::new(),
+        borrower: machine.borrower(),
+        deadline_usec: 0,
+        at_deadline: words::AtDeadline::None,
+        step: words::Step::None,
+        blockers: vec![],
+    };
+    let name = |found: Option<handoff::Step>| found.map_or(words::Step::None, step);
+    match *machine {
+        HandOff::Idle { after } => view.reason = reason(after),
+        HandOff::Announced {
+            deadline, silence, ..
+        } => {
+            view.state = words::State::Announced;
+            view.deadline_usec = u64::try_from(deadline.as_micros()).unwrap_or(u64::MAX);
+            view.at_deadline = match silence {
+                Silence::GoesAhead => words::AtDeadline::GoAhead,
+                Silence::CallsOff => words::AtDeadline::CallOff,
+            };
+        }
+        HandOff::Preparing { done, .. } => {
+            view.state = words::State::Preparing;
+            view.step = name(done.next());
+        }
+        HandOff::Leaving { .. } => view.state = words::State::Leaving,
+        HandOff::Reverting {
+            done, reason: why, ..
+        } => {
+            view.state = words::State::Reverting;
+            view.reason = reason(Some(why));
+            view.step = name(done.last());
+        }
+    }
+    view
+}

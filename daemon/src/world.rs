@@ -1,0 +1,251 @@
+//! Everything outside of this process, behind one narrow trait each.
+//!
+//! What happens out there arrives as a [`Happening`] in one channel; what shall
+//! be done out there is done by [`crate::hands`]. [`simulated`] has a world of
+//! its own for each trait, so that the daemon runs without root and without a
+//! second machine.
+
+pub mod disk;
+pub mod kernel;
+pub mod links;
+pub mod logind;
+pub mod machine;
+pub mod marker;
+pub mod network;
+pub mod paths;
+pub mod power;
+pub mod role;
+pub mod searches;
+pub mod simulated;
+
+use crate::bouncer::Bouncer;
+use std::future::Future;
+use std::os::fd::OwnedFd;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+use stiefel_core::handoff;
+use stiefel_core::net::MacAddress;
+use stiefel_core::pairing::PairingId;
+use stiefel_core::preflight::Inhibitor;
+use stiefel_core::ticket::Limits;
+use stiefel_core::{pairing, ticket};
+use tokio::sync::{mpsc, watch};
+
+/// Happenings that may wait for the loop: a burst of hot-plug events of a whole dock.
+pub const HAPPENINGS: usize = 64;
+
+/// How long a thread sleeps that waits for the kernel to say something.
+const AN_HOUR: Duration = Duration::from_secs(3600);
+
+/// Something that did not work, in words for a person.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Trouble(pub String);
+
+impl Trouble {
+    /// What was tried, and what came of it.
+    pub fn new(tried: impl std::fmt::Display, error: impl std::fmt::Display) -> Self {
+        Self(format!("{tried}: {error}"))
+    }
+}
+
+/// Something that takes its time.
+pub type Doing<'a, T> = Pin<Box<dyn Future<Output = Result<T, Trouble>> + Send + 'a>>;
+
+/// What happened in the world.
+#[derive(Debug)]
+pub enum Happening {
+    /// A paired borrower searches for us.
+    Sought(PairingId),
+    /// A paired borrower asks us to lend.
+    Woken(PairingId),
+    /// All wired links as they are now.
+    Links(Vec<Link>),
+    /// Battery and mains as they are now.
+    Power(PowerNow),
+    /// All locks that forbid to shut down, as they are now.
+    Inhibitors(Vec<Inhibitor>),
+    /// The machine was looked at.
+    Surveyed(Box<Survey>),
+    /// An order was carried out, or not; with what there is to complain about.
+    Report(handoff::Event, Option<String>),
+    /// Somebody asks this process to look again at its configuration.
+    Reload,
+    /// Somebody asks this process to end.
+    Terminate,
+}
+
+/// Where the world's parts say what happened.
+pub type Reporter = mpsc::Sender<Happening>;
+
+/// A wired network interface.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Link {
+    /// Its name.
+    pub name: String,
+    /// The address that stays with the device.
+    pub mac: MacAddress,
+    /// Switched on.
+    pub up: bool,
+    /// There is somebody at the other end.
+    pub carrier: bool,
+    /// Mbit/s, 0 if unknown.
+    pub speed_mbps: u32,
+    /// The kernel's driver, or empty.
+    pub driver: String,
+}
+
+/// Where the power comes from.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct PowerNow {
+    /// Charge in percent, `None` without a battery.
+    pub battery_percent: Option<f64>,
+    /// Fed from outside.
+    pub on_mains: bool,
+}
+
+/// What a look at the machine found.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Survey {
+    /// Whether the system runs from a lent disk.
+    pub borrowed: bool,
+    /// The ramdisk of the running kernel.
+    pub image: stiefel_core::preflight::ImageState,
+    /// Whether another kernel can be started.
+    pub kexec: stiefel_core::preflight::Kexec,
+    /// The running kernel's files, or what is missing.
+    pub kernel: Result<(), String>,
+    /// The disk to lend, or why there is none.
+    pub disk: Result<disk::Disk, String>,
+}
+
+/// What the loop tells the hands about the hand-off that they prepare.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// This machine's name.
+    pub lender: pairing::Name,
+    /// All pairings that are not forbidden.
+    pub pairings: Vec<pairing::Pairing>,
+    /// The only one that may borrow, or any.
+    pub promised_to: Option<PairingId>,
+    /// The NICs to use, or empty for all wired ones.
+    pub links: Vec<MacAddress>,
+    /// Interfaces that nobody else shall configure.
+    pub claim: Vec<String>,
+    /// How long the ramdisk waits for whom.
+    pub limits: Limits,
+}
+
+/// What the kernel gets to start.
+#[derive(Debug)]
+pub struct Parcel {
+    /// The running kernel's file.
+    pub kernel: OwnedFd,
+    /// Ramdisk and ticket, in memory.
+    pub initramfs: OwnedFd,
+    /// Command line of the ramdisk.
+    pub cmdline: String,
+}
+
+/// The session service: locks and the way down.
+pub trait Session: Send + Sync {
+    /// Forbids to suspend until the descriptor is closed.
+    fn hold_sleep(&self) -> Doing<'_, OwnedFd>;
+    /// Who forbids to shut down.
+    fn inhibitors(&self) -> Doing<'_, Vec<Inhibitor>>;
+    /// Shuts down into the loaded kernel; returns when that has begun.
+    fn reboot_by_kexec(&self) -> Doing<'_, ()>;
+    /// Returns when a shutdown that had begun was given up, or never.
+    fn given_up(&self) -> Doing<'_, ()>;
+    /// Whether the machine is on its way down.
+    fn going_down(&self) -> Doing<'_, bool>;
+    /// Reports all changes of the locks, as long as the service lives.
+    fn watch(&self, reporter: Reporter) -> Doing<'_, ()>;
+}
+
+/// A service that configures network interfaces.
+pub trait NetworkService: Send + Sync {
+    /// Makes it leave these interfaces alone, now and when they are plugged in again.
+    fn claim<'a>(&'a self, interfaces: &'a [String]) -> Doing<'a, ()>;
+    /// Takes that back; fine when there is nothing to take back.
+    fn release(&self) -> Doing<'_, ()>;
+}
+
+/// The kernel's ability to start another one.
+pub trait Kexec: Send + Sync {
+    /// Hands the parcel over; any reboot takes it from now on.
+    fn load(&self, parcel: &Parcel) -> Result<(), Trouble>;
+    /// Takes it back; fine when there is none.
+    fn unload(&self) -> Result<(), Trouble>;
+}
+
+/// This machine and what is installed on it.
+pub trait Machine: Send + Sync {
+    /// Looks at everything; blocks while it reads files.
+    fn survey(&self) -> Survey;
+    /// Packs what the ramdisk needs; blocks while it reads the ramdisk and the kernel's files.
+    fn parcel(&self, plan: &Plan) -> Result<Parcel, Trouble>;
+}
+
+/// The world of one daemon.
+pub struct World {
+    /// Where the files are.
+    pub paths: paths::Paths,
+    /// Locks, and the way down.
+    pub session: Arc<dyn Session>,
+    /// Everybody who configures interfaces.
+    pub networks: Vec<Box<dyn NetworkService>>,
+    /// The next kernel.
+    pub kexec: Arc<dyn Kexec>,
+    /// What is installed.
+    pub machine: Arc<dyn Machine>,
+    /// Who may do what.
+    pub bouncer: Arc<dyn Bouncer>,
+    /// Where a simulation stops the hands.
+    pub turnstile: simulated::Turnstile,
+    /// Starts everything that reports.
+    pub watchers: Box<dyn FnOnce(Reporter, watch::Receiver<Option<searches::Audience>>)>,
+}
+
+/// Seals `bytes` into a memory file that can be read and mapped, but never changed.
+///
+/// # Errors
+/// No memory.
+pub fn sealed(name: &str, bytes: &[u8]) -> Result<OwnedFd, Trouble> {
+    use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
+    use std::io::{Seek, Write};
+    let make = || -> std::io::Result<OwnedFd> {
+        let fd = memfd_create(name, MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?;
+        let mut file = std::fs::File::from(fd);
+        file.write_all(bytes)?;
+        file.rewind()?;
+        let all = SealFlags::SEAL | SealFlags::SHRINK | SealFlags::GROW | SealFlags::WRITE;
+        fcntl_add_seals(&file, all)?;
+        Ok(file.into())
+    };
+    make().map_err(|error| Trouble::new("cannot make a file in memory", error))
+}
+
+/// The ticket of a pairing's boot medium, as an archive to append to the ramdisk.
+///
+/// # Errors
+/// No memory.
+pub fn stick_ticket(pairing: pairing::Pairing, lender: pairing::Name) -> Result<OwnedFd, Trouble> {
+    use zeroize::Zeroize;
+    let ticket = ticket::Ticket::Fetch(Box::new(ticket::FetchTicket { pairing, lender }));
+    let tried = "cannot write the ticket";
+    let mut json = ticket
+        .to_json()
+        .map_err(|error| Trouble::new(tried, error))?;
+    let mut archive = stiefel_core::cpio::archive(&[stiefel_core::cpio::File {
+        path: ticket::TICKET_PATH,
+        mode: 0o600,
+        data: &json,
+    }])
+    .map_err(|error| Trouble::new(tried, error))?;
+    json.zeroize();
+    let fd = sealed("stiefel-ticket", &archive);
+    archive.zeroize();
+    fd
+}

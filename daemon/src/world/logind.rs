@@ -1,0 +1,168 @@
+//! logind: locks against suspending and shutting down, and the clean way down.
+
+use super::{Doing, Happening, Reporter, Session, Trouble};
+use futures_util::StreamExt;
+use std::os::fd::OwnedFd;
+use std::time::Duration;
+use stiefel_core::preflight::Inhibitor;
+use zbus::zvariant;
+
+/// What a hand-off must not be disturbed by.
+const HELD: &str = "sleep:idle:handle-lid-switch";
+/// `SD_LOGIND_ROOT_CHECK_INHIBITORS` and `SD_LOGIND_REBOOT_VIA_KEXEC` (src/systemd/sd-login.h).
+const CHECKED_KEXEC: u64 = 1 | 2;
+/// logind announces a shutdown at once; a logind that is silent for so long will not.
+const ANNOUNCED_WITHIN: Duration = Duration::from_secs(30);
+
+type RawInhibitor = (String, String, String, String, u32, u32);
+
+#[zbus::proxy(
+    interface = "org.freedesktop.login1.Manager",
+    default_service = "org.freedesktop.login1",
+    default_path = "/org/freedesktop/login1",
+    gen_blocking = false
+)]
+trait Manager {
+    fn inhibit(
+        &self,
+        what: &str,
+        who: &str,
+        why: &str,
+        mode: &str,
+    ) -> zbus::Result<zvariant::OwnedFd>;
+    fn list_inhibitors(&self) -> zbus::Result<Vec<RawInhibitor>>;
+    fn reboot_with_flags(&self, flags: u64) -> zbus::Result<()>;
+    #[zbus(signal)]
+    fn prepare_for_shutdown(&self, start: bool) -> zbus::Result<()>;
+    #[zbus(property(emits_changed_signal = "false"))]
+    fn preparing_for_shutdown(&self) -> zbus::Result<bool>;
+    #[zbus(property)]
+    fn block_inhibited(&self) -> zbus::Result<String>;
+}
+
+/// The session service of systemd.
+pub struct Logind {
+    manager: ManagerProxy<'static>,
+}
+
+impl Logind {
+    /// logind on this bus; it need not run yet.
+    ///
+    /// # Errors
+    /// The bus is lost.
+    pub async fn new(bus: &zbus::Connection) -> Result<Self, Trouble> {
+        let manager = ManagerProxy::new(bus)
+            .await
+            .map_err(|error| Trouble::new("cannot reach logind", error))?;
+        Ok(Self { manager })
+    }
+
+    async fn list(&self) -> zbus::Result<Vec<Inhibitor>> {
+        let all = self.manager.list_inhibitors().await?;
+        Ok(all
+            .into_iter()
+            .filter(|(what, _, _, mode, ..)| {
+                // "block-weak" lets root pass.
+                mode == "block" && what.split(':').any(|what| what == "shutdown")
+            })
+            .map(|(_, who, why, ..)| Inhibitor { who, why })
+            .collect())
+    }
+}
+
+impl Session for Logind {
+    fn hold_sleep(&self) -> Doing<'_, OwnedFd> {
+        Box::pin(async {
+            self.manager
+                .inhibit(
+                    HELD,
+                    "Stiefelsystem",
+                    "The disk is about to be lent",
+                    "block",
+                )
+                .await
+                .map(OwnedFd::from)
+                .map_err(|error| Trouble::new("cannot keep the machine from suspending", error))
+        })
+    }
+
+    fn inhibitors(&self) -> Doing<'_, Vec<Inhibitor>> {
+        Box::pin(async {
+            self.list()
+                .await
+                .map_err(|error| Trouble::new("cannot ask logind who forbids to shut down", error))
+        })
+    }
+
+    fn reboot_by_kexec(&self) -> Doing<'_, ()> {
+        Box::pin(async {
+            let tried = "cannot reboot into the ramdisk";
+            let trouble = |error: zbus::Error| Trouble::new(tried, error);
+            let mut signals = self
+                .manager
+                .receive_prepare_for_shutdown()
+                .await
+                .map_err(trouble)?;
+            self.manager
+                .reboot_with_flags(CHECKED_KEXEC)
+                .await
+                .map_err(trouble)?;
+            let started = async {
+                while let Some(signal) = signals.next().await {
+                    if signal.args().is_ok_and(|args| args.start) {
+                        return true;
+                    }
+                }
+                false
+            };
+            match tokio::time::timeout(ANNOUNCED_WITHIN, started).await {
+                Ok(true) => Ok(()),
+                Ok(false) | Err(_) => Err(Trouble::new(tried, "logind did not begin to shut down")),
+            }
+        })
+    }
+
+    fn given_up(&self) -> Doing<'_, ()> {
+        Box::pin(async {
+            let tried = "cannot listen to logind";
+            let mut signals = self
+                .manager
+                .receive_prepare_for_shutdown()
+                .await
+                .map_err(|error| Trouble::new(tried, error))?;
+            while let Some(signal) = signals.next().await {
+                if signal.args().is_ok_and(|args| !args.start) {
+                    return Ok(());
+                }
+            }
+            Err(Trouble::new(tried, "the bus is gone"))
+        })
+    }
+
+    fn going_down(&self) -> Doing<'_, bool> {
+        Box::pin(async {
+            self.manager
+                .preparing_for_shutdown()
+                .await
+                .map_err(|error| Trouble::new("cannot ask logind whether it shuts down", error))
+        })
+    }
+
+    fn watch(&self, reporter: Reporter) -> Doing<'_, ()> {
+        Box::pin(async move {
+            // The stream begins with the present value.
+            let mut changes = self.manager.receive_block_inhibited_changed().await;
+            while changes.next().await.is_some() {
+                match self.list().await {
+                    Ok(now) => {
+                        if reporter.send(Happening::Inhibitors(now)).await.is_err() {
+                            return Ok(());
+                        }
+                    }
+                    Err(error) => tracing::warn!("cannot ask logind for its locks: {error}"),
+                }
+            }
+            Ok(())
+        })
+    }
+}

@@ -1,0 +1,200 @@
+//! NetworkManager and systemd-networkd: how each is told to leave an interface alone.
+//!
+//! Both are told by a file below `/run`, so that it also holds for an interface
+//! that is plugged in again, for a service that starts anew, and no longer than
+//! until the next boot.
+
+use super::paths::Paths;
+use super::{Doing, NetworkService, Trouble};
+use std::fs::{self, Permissions};
+use std::io::ErrorKind;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+
+/// One of the services.
+pub struct Service {
+    kind: Kind,
+    file: PathBuf,
+    bus: Option<zbus::Connection>,
+}
+
+enum Kind {
+    NetworkManager,
+    Networkd,
+}
+
+#[zbus::proxy(
+    interface = "org.freedesktop.NetworkManager",
+    default_service = "org.freedesktop.NetworkManager",
+    default_path = "/org/freedesktop/NetworkManager",
+    gen_blocking = false
+)]
+trait NetworkManager {
+    fn reload(&self, flags: u32) -> zbus::Result<()>;
+}
+
+#[zbus::proxy(
+    interface = "org.freedesktop.network1.Manager",
+    default_service = "org.freedesktop.network1",
+    default_path = "/org/freedesktop/network1",
+    gen_blocking = false
+)]
+trait Networkd {
+    fn reload(&self) -> zbus::Result<()>;
+}
+
+/// `NM_MANAGER_RELOAD_FLAG_CONF`: the configuration files and nothing else.
+const RELOAD_CONF: u32 = 1;
+
+impl Service {
+    /// NetworkManager; without a bus, only its file is written.
+    #[must_use]
+    pub fn network_manager(paths: &Paths, bus: Option<zbus::Connection>) -> Self {
+        Self {
+            kind: Kind::NetworkManager,
+            file: paths.at("/run/NetworkManager/conf.d/90-stiefelsystem.conf"),
+            bus,
+        }
+    }
+
+    /// systemd-networkd; without a bus, only its file is written.
+    #[must_use]
+    pub fn networkd(paths: &Paths, bus: Option<zbus::Connection>) -> Self {
+        Self {
+            kind: Kind::Networkd,
+            // The first file that matches an interface wins, so this sorts before all others.
+            file: paths.at("/run/systemd/network/00-stiefelsystem.network"),
+            bus,
+        }
+    }
+
+    fn name(&self) -> &'static str {
+        match self.kind {
+            Kind::NetworkManager => "NetworkManager",
+            Kind::Networkd => "systemd-networkd",
+        }
+    }
+
+    fn bus_name(&self) -> &'static str {
+        match self.kind {
+            Kind::NetworkManager => "org.freedesktop.NetworkManager",
+            Kind::Networkd => "org.freedesktop.network1",
+        }
+    }
+
+    fn content(&self, interfaces: &[String]) -> String {
+        match self.kind {
+            Kind::NetworkManager => {
+                let devices: Vec<String> = interfaces
+                    .iter()
+                    .map(|name| format!("interface-name:{name}"))
+                    .collect();
+                format!(
+                    "# Written by stiefeld for a hand-off.\n[keyfile]\nunmanaged-devices+={}\n",
+                    devices.join(";")
+                )
+            }
+            Kind::Networkd => format!(
+                "# Written by stiefeld for a hand-off.\n[Match]\nName={}\n\n[Link]\nUnmanaged=yes\n",
+                interfaces.join(" ")
+            ),
+        }
+    }
+
+    fn write(&self, interfaces: &[String]) -> Result<(), Trouble> {
+        let write = || -> std::io::Result<()> {
+            let folder = self.file.parent().filter(|folder| !folder.exists());
+            if let Some(folder) = folder {
+                fs::create_dir_all(folder)?;
+                fs::set_permissions(folder, Permissions::from_mode(0o755))?;
+            }
+            fs::write(&self.file, self.content(interfaces))?;
+            // networkd is not root, and our own umask lets nobody else read.
+            fs::set_permissions(&self.file, Permissions::from_mode(0o644))
+        };
+        write()
+            .map_err(|error| Trouble::new(format!("cannot write {}", self.file.display()), error))
+    }
+
+    /// Whether there was a file to remove.
+    fn remove(&self) -> Result<bool, Trouble> {
+        match fs::remove_file(&self.file) {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(Trouble::new(
+                format!("cannot remove {}", self.file.display()),
+                error,
+            )),
+        }
+    }
+
+    /// Makes the service read its files again; a service that does not run reads
+    /// them when it starts.
+    async fn reload(&self) -> Result<(), Trouble> {
+        let Some(bus) = &self.bus else { return Ok(()) };
+        let reload = async {
+            let names = zbus::fdo::DBusProxy::new(bus).await?;
+            if !names.name_has_owner(self.bus_name().try_into()?).await? {
+                return Ok(());
+            }
+            match self.kind {
+                Kind::NetworkManager => {
+                    NetworkManagerProxy::new(bus)
+                        .await?
+                        .reload(RELOAD_CONF)
+                        .await
+                }
+                Kind::Networkd => NetworkdProxy::new(bus).await?.reload().await,
+            }
+        };
+        reload.await.map_err(|error| {
+            Trouble::new(
+                format!("cannot make {} read its configuration again", self.name()),
+                error,
+            )
+        })
+    }
+}
+
+impl NetworkService for Service {
+    fn claim<'a>(&'a self, interfaces: &'a [String]) -> Doing<'a, ()> {
+        Box::pin(async move {
+            self.write(interfaces)?;
+            self.reload().await
+        })
+    }
+
+    fn release(&self) -> Doing<'_, ()> {
+        Box::pin(async move {
+            if self.remove()? {
+                self.reload().await?;
+            }
+            Ok(())
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_claim_is_taken_back_without_a_trace() {
+        let root = tempfile::tempdir().unwrap();
+        let paths = Paths::below(root.path());
+        for service in [
+            Service::network_manager(&paths, None),
+            Service::networkd(&paths, None),
+        ] {
+            service
+                .claim(&["lan0".to_owned(), "lan1".to_owned()])
+                .await
+                .unwrap();
+            let text = fs::read_to_string(&service.file).unwrap();
+            assert!(text.contains("lan0") && text.contains("lan1"), "{text}");
+            service.release().await.unwrap();
+            assert!(!service.file.exists());
+            service.release().await.unwrap();
+        }
+    }
+}

@@ -1,0 +1,221 @@
+//! A world for one daemon in one folder: its files are this machine's files,
+//! and everything that cannot be a file arrives by [`script`].
+//!
+//! | in the folder | stands for |
+//! |---|---|
+//! | `boot/vmlinuz-simulated`, `boot/initrd.img-simulated`, `proc/cmdline` | the running system |
+//! | `var/lib/stiefelsystem`, `etc/stiefelsystem`, `run` | themselves |
+//! | `loaded/` | the kernel that a reboot would take: `initramfs`, `cmdline` |
+//! | `script` | a socket: one command per line, one answer per line |
+
+mod script;
+mod session;
+
+use super::disk::Disk;
+use super::machine::Installed;
+use super::network::Service;
+use super::paths::Paths;
+use super::{Happening, Kexec, Link, NetworkService, Parcel, Session, Trouble, World};
+use crate::bouncer::{Action, Admission, Bouncer, Polkit};
+use session::SimulatedSession;
+use std::collections::BTreeSet;
+use std::fs::{self, DirBuilder, File};
+use std::io::Write;
+use std::os::fd::AsFd;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use stiefel_core::preflight;
+use stiefel_core::ticket::DiskIdentity;
+use tokio::sync::watch;
+use zbus::message::Header;
+
+/// Release of the simulated kernel.
+const RELEASE: &str = "simulated";
+
+/// Stops the hands at named places, so that somebody can look at them or end
+/// them there. Outside of a simulation nobody is stopped.
+#[derive(Debug, Clone, Default)]
+pub struct Turnstile(Option<watch::Receiver<BTreeSet<String>>>);
+
+impl Turnstile {
+    /// Passes, as soon as the turnstile `when place` is open.
+    pub async fn pass(&mut self, when: &str, place: &str) {
+        if let Some(closed) = &mut self.0 {
+            let name = format!("{when} {place}");
+            // When nobody can open it any more, it is open.
+            let _ = closed.wait_for(|closed| !closed.contains(&name)).await;
+        }
+    }
+}
+
+/// What the script can change.
+#[derive(Clone)]
+struct Levers {
+    closed: watch::Sender<BTreeSet<String>>,
+    denied: watch::Sender<BTreeSet<String>>,
+    links: watch::Sender<Vec<Link>>,
+    inhibitors: watch::Sender<Vec<preflight::Inhibitor>>,
+    shutdown: watch::Sender<session::Shutdown>,
+}
+
+/// Makes the world in `folder`; with `services`, polkit, logind and the network
+/// services are those on the bus.
+///
+/// # Errors
+/// The folder cannot be written.
+pub async fn world(folder: &Path, services: bool, bus: &zbus::Connection) -> anyhow::Result<World> {
+    let paths = Paths::below(folder);
+    furnish(&paths)?;
+    let levers = Levers {
+        closed: watch::Sender::default(),
+        denied: watch::Sender::default(),
+        links: watch::Sender::default(),
+        inhibitors: watch::Sender::default(),
+        shutdown: watch::Sender::default(),
+    };
+    let session: Arc<dyn Session> = match services {
+        true => Arc::new(super::logind::Logind::new(bus).await?),
+        false => Arc::new(SimulatedSession {
+            inhibitors: levers.inhibitors.subscribe(),
+            shutdown: levers.shutdown.subscribe(),
+            changing: levers.shutdown.clone(),
+        }),
+    };
+    let bouncer: Arc<dyn Bouncer> = match services {
+        true => Arc::new(Polkit::new(bus)),
+        false => Arc::new(SimulatedBouncer(levers.denied.subscribe())),
+    };
+    let on_bus = || services.then(|| bus.clone());
+    let networks: Vec<Box<dyn NetworkService>> = vec![
+        Box::new(Service::network_manager(&paths, on_bus())),
+        Box::new(Service::networkd(&paths, on_bus())),
+    ];
+    let watched = Arc::clone(&session);
+    let script = script::listen(folder)?;
+    Ok(World {
+        session,
+        networks,
+        kexec: Arc::new(FolderKexec(paths.at("/loaded"))),
+        machine: Arc::new(Installed {
+            paths: paths.clone(),
+            release: RELEASE.into(),
+            disk: Box::new(|| {
+                Ok(Disk {
+                    identity: DiskIdentity {
+                        wwid: Some("simulated.0".into()),
+                        serial: Some("SIM0".into()),
+                        gpt: None,
+                        size: 512_110_190_592,
+                    },
+                    model: "Simulated Disk".into(),
+                })
+            }),
+            kexec: Box::new(|| preflight::Kexec::Allowed),
+        }),
+        paths,
+        bouncer,
+        turnstile: Turnstile(Some(levers.closed.subscribe())),
+        watchers: Box::new(move |reporter, audience| {
+            let to_session = reporter.clone();
+            tokio::spawn(async move {
+                if let Err(error) = watched.watch(to_session).await {
+                    tracing::error!("{error}");
+                }
+            });
+            tokio::spawn(async move {
+                let _ = reporter.send(Happening::Links(vec![])).await;
+                script::obey(script, levers, reporter, audience).await;
+            });
+        }),
+    })
+}
+
+/// Puts what is not there yet into the folder, so that an empty one will do.
+fn furnish(paths: &Paths) -> anyhow::Result<()> {
+    let image = b"simulated ramdisk\n";
+    let manifest = stiefel_image::Manifest {
+        release: RELEASE.into(),
+        made_by: env!("CARGO_PKG_VERSION").into(),
+        kernel: paths.at("/boot/vmlinuz-simulated"),
+        size: image.len() as u64,
+        unpacked_size: 0,
+        sha256: "3e2a387e19fd1026d39ce63c9d706aa7b445ea6408a1fb58a06a72c1b634214e".into(),
+        init_sha256: String::new(),
+        modules: Default::default(),
+        missing_modules: vec![],
+        firmware: 0,
+        missing_firmware: vec![],
+        seconds: 0.0,
+    };
+    let manifest = serde_json::to_vec(&manifest)?;
+    let kernel = [0; 2048];
+    let files: [(&str, &[u8]); 5] = [
+        ("/boot/vmlinuz-simulated", &kernel),
+        ("/boot/initrd.img-simulated", b"simulated initramfs\n"),
+        ("/proc/cmdline", b"root=UUID=0 ro quiet console=ttyS0\n"),
+        ("/var/lib/stiefelsystem/images/simulated.img", image),
+        ("/var/lib/stiefelsystem/images/simulated.json", &manifest),
+    ];
+    // A folder that somebody has furnished is left as it is.
+    if paths.at(files[0].0).exists() {
+        return Ok(());
+    }
+    for (path, bytes) in files {
+        let path = paths.at(path);
+        if let Some(parent) = path.parent() {
+            DirBuilder::new()
+                .recursive(true)
+                .mode(0o700)
+                .create(parent)?;
+        }
+        File::create(path)?.write_all(bytes)?;
+    }
+    Ok(())
+}
+
+/// A kernel is loaded when there is a folder for it.
+struct FolderKexec(PathBuf);
+
+impl Kexec for FolderKexec {
+    fn load(&self, parcel: &Parcel) -> Result<(), Trouble> {
+        let load = || -> std::io::Result<()> {
+            // Any ticket is secret, also one that goes nowhere.
+            DirBuilder::new()
+                .recursive(true)
+                .mode(0o700)
+                .create(&self.0)?;
+            let mut initramfs = File::from(parcel.initramfs.as_fd().try_clone_to_owned()?);
+            std::io::copy(&mut initramfs, &mut File::create(self.0.join("initramfs"))?)?;
+            fs::write(self.0.join("cmdline"), &parcel.cmdline)
+        };
+        load().map_err(|error| Trouble::new("cannot load the simulated kernel", error))
+    }
+
+    fn unload(&self) -> Result<(), Trouble> {
+        match fs::remove_dir_all(&self.0) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(Trouble::new("cannot unload the simulated kernel", error))
+            }
+            Ok(()) | Err(_) => Ok(()),
+        }
+    }
+}
+
+/// Admits everybody to everything that the script has not denied.
+struct SimulatedBouncer(watch::Receiver<BTreeSet<String>>);
+
+impl Bouncer for SimulatedBouncer {
+    fn admit<'a>(&'a self, action: Action, _: &'a Header<'_>) -> Admission<'a> {
+        let denied = self.0.borrow().contains(action.as_str());
+        Box::pin(async move {
+            match denied {
+                true => Err(zbus::fdo::Error::AccessDenied(format!(
+                    "the script denies {}",
+                    action.as_str()
+                ))),
+                false => Ok(()),
+            }
+        })
+    }
+}

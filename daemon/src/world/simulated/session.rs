@@ -1,0 +1,71 @@
+//! A session service that does what the script says.
+
+use super::super::{Doing, Happening, Reporter, Session, Trouble, sealed};
+use std::os::fd::OwnedFd;
+use stiefel_core::preflight::Inhibitor;
+use tokio::sync::watch;
+
+/// Where a simulated shutdown stands.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Shutdown {
+    /// There is none, and one will begin when it is ordered.
+    #[default]
+    No,
+    /// There is none, and none will begin.
+    Refused,
+    /// It goes on for ever.
+    Begun,
+}
+
+pub(super) struct SimulatedSession {
+    pub inhibitors: watch::Receiver<Vec<Inhibitor>>,
+    pub shutdown: watch::Receiver<Shutdown>,
+    pub changing: watch::Sender<Shutdown>,
+}
+
+impl Session for SimulatedSession {
+    fn hold_sleep(&self) -> Doing<'_, OwnedFd> {
+        Box::pin(async { sealed("simulated-lock", b"") })
+    }
+
+    fn inhibitors(&self) -> Doing<'_, Vec<Inhibitor>> {
+        Box::pin(async { Ok(self.inhibitors.borrow().clone()) })
+    }
+
+    fn reboot_by_kexec(&self) -> Doing<'_, ()> {
+        Box::pin(async {
+            if *self.shutdown.borrow() == Shutdown::Refused {
+                return Err(Trouble("the script refuses to reboot".into()));
+            }
+            self.changing.send_replace(Shutdown::Begun);
+            Ok(())
+        })
+    }
+
+    fn given_up(&self) -> Doing<'_, ()> {
+        Box::pin(async {
+            let mut shutdown = self.shutdown.clone();
+            match shutdown.wait_for(|now| *now != Shutdown::Begun).await {
+                Ok(_) => Ok(()),
+                Err(_) => Err(Trouble("the script is over".into())),
+            }
+        })
+    }
+
+    fn going_down(&self) -> Doing<'_, bool> {
+        Box::pin(async { Ok(*self.shutdown.borrow() == Shutdown::Begun) })
+    }
+
+    fn watch(&self, reporter: Reporter) -> Doing<'_, ()> {
+        Box::pin(async move {
+            let mut inhibitors = self.inhibitors.clone();
+            while inhibitors.changed().await.is_ok() {
+                let now = inhibitors.borrow_and_update().clone();
+                if reporter.send(Happening::Inhibitors(now)).await.is_err() {
+                    break;
+                }
+            }
+            Ok(())
+        })
+    }
+}
