@@ -1,0 +1,192 @@
+"""Tests everything, or the layers that are named.
+
+usage: tools/test [LAYER ...]
+
+  rules      formatting, lints, the crates' own tests, the project's borders
+  network    search, waking, bundle and tunnel between network namespaces (root)
+  interop    our services and formats against other implementations
+  bus        the daemon on a bus of its own
+  machines   whole loans between two virtual machines (root)
+
+Installs what it needs first (tools/setup). Goes on after a failure and names
+all of them at the end. Ends with 0 only if every step of every layer that was
+asked for ran and passed. The output of each step is kept in target/test.
+"""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+LOGS = ROOT / "target/test"
+# A step that hangs must not take the whole run's hour; a loan in an emulated
+# machine takes several minutes.
+LIMIT_SECS = {"machines": 40 * 60}
+DEFAULT_LIMIT_SECS = 20 * 60
+# How much of a failed step's output is shown; all of it is in its log.
+SHOWN_LINES = 60
+# Crates whose tests in tests/ make network namespaces, which only root may.
+AS_ROOT = ("stiefel-linux", "stiefel-server")
+
+
+@dataclass
+class Step:
+    name: str
+    command: list
+    root: bool = False
+    cwd: Path = ROOT
+    # Its output is shown while it runs, because it takes minutes.
+    live: bool = False
+    # Why it cannot run; a step that is skipped has failed.
+    missing: str = ""
+
+
+def cargo(name, *words):
+    return Step(name, ["cargo", *words])
+
+
+def rules():
+    tests = ["nextest", "run"] if shutil.which("cargo-nextest") else ["test"]
+    crates = [word for crate in AS_ROOT for word in ("--package", crate)]
+    others = [word for crate in AS_ROOT for word in ("--exclude", crate)]
+    return [
+        cargo("format", "fmt", "--all", "--check"),
+        Step("borders", ["tests/structure/run"]),
+        cargo("lints", "clippy", "--workspace", "--all-targets", "--locked", "--", "--deny", "warnings"),
+        cargo("tests", *tests, "--workspace", *others, "--locked"),
+        cargo("tests-of-kernel-access", *tests, *crates, "--lib", "--locked"),
+        cargo("tests-in-docs", "test", "--workspace", "--doc", "--locked"),
+    ]
+
+
+def network():
+    """The test programs that need root: cargo builds them as whoever calls us, root runs them."""
+    command = ["cargo", "test", "--no-run", "--locked", "--message-format=json-render-diagnostics"]
+    command += [word for crate in AS_ROOT for word in ("--package", crate)]
+    built = subprocess.run([*command, "--test", "*"], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    if built.returncode:
+        return [Step("build", command, missing="its tests could not be built")]
+    steps = []
+    for message in map(json.loads, built.stdout.splitlines()):
+        if message.get("executable") and message["target"]["kind"] == ["test"]:
+            crate = Path(message["manifest_path"]).parent
+            name = f"{crate.name}-{message['target']['name']}"
+            steps.append(Step(name, [message["executable"]], root=True, cwd=crate))
+    return sorted(steps, key=lambda step: step.name)
+
+
+def scripts(pattern):
+    """Programs that see for themselves to what they need, also to being root."""
+    paths = sorted(ROOT.glob(pattern))
+    steps = [Step(path.parent.name, [str(path)]) for path in paths]
+    return steps or [Step(pattern, [], missing="there is no such test")]
+
+
+def machines():
+    (step,) = scripts("tests/vm/run")
+    if not step.missing:
+        step.command += ["--out", str(LOGS / "machines")]
+        step.live = True
+    return [step]
+
+
+LAYERS = {
+    "rules": rules,
+    "network": network,
+    "interop": lambda: scripts("tests/interop/*/run"),
+    "bus": lambda: scripts("tests/bus/run"),
+    "machines": machines,
+}
+
+
+def end(process):
+    """Ends the process and what it has started; some of it may be gone already."""
+    try:
+        os.killpg(process.pid, signal.SIGTERM)
+    except ProcessLookupError:
+        pass
+
+
+def run(layer, step):
+    """Why it failed, or nothing."""
+    if step.missing:
+        return step.missing
+    command = step.command
+    if step.root and os.geteuid() != 0:
+        command = ["sudo", *command]
+    log = LOGS / f"{layer}-{step.name}.log"
+    limit = LIMIT_SECS.get(layer, DEFAULT_LIMIT_SECS)
+    process = subprocess.Popen(
+        command, cwd=step.cwd, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT, start_new_session=True,
+    )
+    late = threading.Event()
+    timer = threading.Timer(limit, lambda: (late.set(), end(process)))
+    timer.start()
+    try:
+        with log.open("wb") as kept:
+            for line in process.stdout:
+                kept.write(line)
+                if step.live:
+                    print(f"    {line.decode(errors='replace')}", end="", flush=True)
+        status = process.wait()
+    except KeyboardInterrupt:
+        end(process)
+        raise
+    finally:
+        timer.cancel()
+    if late.is_set():
+        status = f"not done after {limit // 60} minutes"
+    if status == 0:
+        return ""
+    if not step.live:
+        lines = log.read_text(errors="replace").splitlines()
+        print("\n".join(f"    {line}" for line in lines[-SHOWN_LINES:]))
+    reason = f"exit status {status}" if isinstance(status, int) else status
+    return f"{reason}; all of its output is in {log.relative_to(ROOT)}"
+
+
+def play(layer):
+    """The failures of a layer."""
+    print(f"== {layer}", flush=True)
+    start, failures = time.monotonic(), []
+    for step in LAYERS[layer]():
+        began = time.monotonic()
+        failure = run(layer, step)
+        took = time.monotonic() - began
+        print(f"   {'FAILED' if failure else 'passed'}  {step.name}, {took:.0f} s", flush=True)
+        if failure:
+            failures.append(f"{layer}: {step.name}: {failure}")
+    print(f"== {layer}: {time.monotonic() - start:.0f} s", flush=True)
+    return failures
+
+
+def main():
+    asked = sys.argv[1:] or list(LAYERS)
+    if unknown := [layer for layer in asked if layer not in LAYERS]:
+        print(f"test: no layer {', '.join(unknown)}\n{__doc__}", file=sys.stderr)
+        return 2
+    start = time.monotonic()
+    os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
+    LOGS.mkdir(parents=True, exist_ok=True)
+    if subprocess.run([ROOT / "tools/setup"]).returncode:
+        print("test: tools/setup failed, so nothing was tested", file=sys.stderr)
+        return 1
+    failures = [failure for layer in asked for failure in play(layer)]
+    print(f"test: {', '.join(asked)}: {time.monotonic() - start:.0f} s")
+    for failure in failures:
+        print(f"test: FAILED: {failure}")
+    if not failures:
+        print("test: all passed")
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
