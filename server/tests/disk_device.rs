@@ -1,5 +1,7 @@
 //! The service on block devices (loop devices; needs root): claims, block sizes, discarding.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 mod disk_support;
 
 use std::fs::File;

@@ -1,5 +1,7 @@
 //! What was flushed survives, on a disk that keeps nothing else.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 mod disk_support;
 
 use std::net::SocketAddr;

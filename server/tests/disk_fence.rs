@@ -1,6 +1,8 @@
 //! The fence: what an old connection has sent never lands on top of what its
 //! successor writes.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 mod disk_support;
 
 use std::sync::Arc;

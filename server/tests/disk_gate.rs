@@ -1,5 +1,7 @@
 //! Who is let in, and what the gate is told of their end.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 mod disk_support;
 
 use std::net::TcpStream;

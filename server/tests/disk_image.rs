@@ -1,5 +1,7 @@
 //! The service on real image files: the paths through the page cache, pipes and holes.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 mod disk_support;
 
 use std::collections::HashMap;

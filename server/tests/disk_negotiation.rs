@@ -1,5 +1,7 @@
 //! Clients that negotiate wrongly: each gets its answer, nobody else notices.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 mod disk_support;
 
 use std::io::Write;

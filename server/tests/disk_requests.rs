@@ -1,5 +1,7 @@
 //! Requests, right and wrong: each is answered as it deserves, and the stream stays in step.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 mod disk_support;
 
 use disk_support::client::{Client, Reply};

@@ -45,7 +45,7 @@ impl FileBacking {
     }
 
     fn write_zeros(&self, range: Range) -> io::Result<()> {
-        const ZEROS: [u8; 64 << 10] = [0; 64 << 10];
+        static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
         let mut offset = range.offset;
         let mut left = range.length as usize;
         while left > 0 {
