@@ -54,6 +54,7 @@ where
                 .header_read_timeout(HEAD_TIMEOUT)
                 .max_buf_size(MAX_HEAD_LEN)
                 .keep_alive(false)
+                .auto_date_header(false)
                 .serve_connection(TokioIo::new(stream), service)
                 .await;
             // A peer that breaks off is its own affair.
