@@ -63,6 +63,8 @@ def rules():
         cargo("tests", *tests, "--workspace", *others, "--locked"),
         cargo("tests-of-kernel-access", *tests, *crates, "--lib", "--locked"),
         cargo("tests-in-docs", "test", "--workspace", "--doc", "--locked"),
+        Step("docs", ["env", "RUSTDOCFLAGS=--deny warnings", "cargo", "doc", "--workspace",
+                      "--no-deps", "--locked"]),
     ]
 
 
