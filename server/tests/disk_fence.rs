@@ -12,7 +12,7 @@ use disk_support::gate::{Diary, Entry};
 use disk_support::simulated::{Act, Kind, Simulated};
 use disk_support::{serve, serve_with};
 use stiefel_core::nbd::negotiation::reply;
-use stiefel_core::nbd::transmission::command::{DISC, FLUSH, READ, WRITE, WRITE_ZEROES};
+use stiefel_core::nbd::transmission::command::{DISC, FLUSH, READ, TRIM, WRITE, WRITE_ZEROES};
 
 const BLOCK: u32 = 512;
 const OLD: [u8; BLOCK as usize] = [0x11; BLOCK as usize];
@@ -98,9 +98,12 @@ fn the_rest_of_a_long_write_is_never_done() {
     let (server, address) = serve(sim.disk());
     let mut old = Client::open(address, "disk/0");
     sim.hold(Kind::Write);
-    let payload = vec![0x11; 1 << 20];
-    old.send(WRITE, 0, 0, 1 << 20, &payload);
+    // One piece is in the disk, the next lies in the socket.
+    let payload = vec![0x11; 256 << 10];
+    let cut = 128 << 10;
+    old.send(WRITE, 0, 0, 256 << 10, &payload[..cut]);
     sim.wait_for_held(1);
+    old.write(&payload[cut..]);
     let mut new = Client::connect(address);
     new.send_go("disk/0");
     old.is_hung_up();
@@ -122,19 +125,29 @@ fn what_workers_have_begun_is_drained_and_what_they_have_not_is_dropped() {
     let mut old = Client::open(address, "disk/7");
     sim.hold(Kind::Zero);
     // As many as there are workers, and as many again that wait for them.
-    for _ in 0..32 {
+    for _ in 0..16 {
         old.send(WRITE_ZEROES, 0, 0, BLOCK, &[]);
     }
     sim.wait_for_held(16);
+    for command in [TRIM, WRITE_ZEROES].repeat(8) {
+        old.send(command, 0, 0, BLOCK, &[]);
+    }
+    // Answered behind them, so they all were received.
+    assert_eq!(old.call(WRITE, 0, 512, BLOCK, &OLD).error, 0);
     let mut new = Client::connect(address);
     new.send_go("disk/7");
     old.is_hung_up();
     assert!(new.is_silent());
     sim.release();
     new.went().unwrap();
-    assert_eq!(sim.acts(), vec![Act::Zeroed { offset: 0 }; 16]);
+    let wrote = Act::Wrote {
+        offset: 512,
+        first: 0x11,
+    };
+    let expected = [vec![wrote], vec![Act::Zeroed { offset: 0 }; 16]].concat();
+    assert_eq!(sim.acts(), expected);
     server.close();
-    assert_eq!(sim.acts().len(), 16);
+    assert_eq!(sim.acts(), expected);
 }
 
 #[test]

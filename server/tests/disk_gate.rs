@@ -11,7 +11,7 @@ use std::sync::atomic::Ordering;
 use disk_support::client::Client;
 use disk_support::gate::{Diary, Entry};
 use disk_support::serve_with;
-use disk_support::simulated::{Kind, Simulated};
+use disk_support::simulated::{Act, Kind, Simulated};
 use stiefel_core::nbd::negotiation::{option, reply};
 use stiefel_core::nbd::transmission::command::{DISC, FLUSH, READ, WRITE};
 
@@ -119,6 +119,44 @@ fn a_waiting_successor_is_sent_away_when_the_server_hangs_up() {
     let mut entries = diary.entries()[2..].to_vec();
     entries.sort_by_key(|entry| format!("{entry:?}"));
     assert_eq!(entries, [Entry::Closed(1), Entry::Closed(2)]);
+}
+
+#[test]
+fn a_new_server_takes_the_disk_over_and_waits_for_the_old_ones() {
+    let sim = Simulated::new(1 << 20);
+    let disk = sim.disk();
+    let diary = Arc::new(Diary::default());
+    let (first, address) = serve_with(disk.clone(), diary.clone());
+    let mut old = Client::open(address, "disk/0");
+    sim.hold(Kind::Write);
+    old.send(WRITE, 0, 0, BLOCK, &[1; 512]);
+    sim.wait_for_held(1);
+    old.send(WRITE, 0, 8192, BLOCK, &[2; 512]);
+
+    // One in between that nobody uses, and neither slots nor gates in common.
+    let (second, _) = serve_with(disk.clone(), Arc::new(Diary::default()));
+    let (third, address) = serve_with(disk, diary.clone());
+    old.is_hung_up();
+    // Dropping does not wait, or this would hang.
+    drop((first, second));
+    let mut new = Client::connect(address);
+    new.send_go("disk/5");
+    diary.wait_for(2);
+    assert!(
+        new.is_silent(),
+        "GO was answered before the old server was drained"
+    );
+    sim.release();
+    new.went().unwrap();
+    assert_eq!(diary.entries().len(), 3);
+    third.close();
+    assert_eq!(
+        sim.acts(),
+        [Act::Wrote {
+            offset: 0,
+            first: 1
+        }]
+    );
 }
 
 #[test]

@@ -13,6 +13,7 @@ use stiefel_core::nbd::Export;
 use super::backing::Backing;
 use super::file::{self, FileBacking, Kind};
 use super::lock;
+use super::sessions::Sessions;
 
 /// Block size of an image file in bytes: that of nearly every disk it was taken from.
 const IMAGE_BLOCK_BYTES: u32 = 512;
@@ -65,6 +66,8 @@ pub struct Disk {
     /// whatever makes writes durable holds this lock: nobody can be told that all is
     /// well while another is just being told that it is not.
     failed: Mutex<bool>,
+    /// The connections of the server that has the disk.
+    sessions: Mutex<Option<Arc<Sessions>>>,
 }
 
 impl Disk {
@@ -117,6 +120,7 @@ impl Disk {
             backing,
             export,
             failed: Mutex::new(false),
+            sessions: Mutex::new(None),
         })
     }
 
@@ -148,6 +152,14 @@ impl Disk {
     /// The disk itself, for everything that makes nothing durable.
     pub(super) fn backing(&self) -> &dyn Backing {
         &*self.backing
+    }
+
+    /// A new server takes the disk over from the one before.
+    pub(super) fn hand_over(&self) -> Arc<Sessions> {
+        let mut sessions = lock(&self.sessions);
+        let next = Arc::new(Sessions::after(sessions.take()));
+        *sessions = Some(Arc::clone(&next));
+        next
     }
 
     fn durably(&self, act: impl FnOnce() -> io::Result<()>) -> io::Result<()> {

@@ -21,7 +21,7 @@ use super::{Denied, Gate, SessionInfo, transmission};
 /// How long to wait for somebody to leave when the system has no room for one more connection.
 const NO_ROOM_PAUSE: Duration = Duration::from_secs(1);
 
-/// A running disk service. Dropping it is [`Server::close`].
+/// A running disk service. Dropping it is [`Server::hang_up`].
 pub struct Server {
     house: Arc<House>,
     listener: Arc<TcpListener>,
@@ -32,22 +32,24 @@ pub struct Server {
 struct House {
     disk: Arc<Disk>,
     gate: Arc<dyn Gate>,
-    sessions: Sessions,
+    sessions: Arc<Sessions>,
     counters: Arc<Counters>,
     work: Work,
 }
 
 impl Server {
-    /// Serves `disk` to those whom `gate` lets in.
+    /// Serves `disk` to those whom `gate` lets in. A disk has one server: the one
+    /// before is hung up, and nobody is let in until it is drained.
     ///
     /// # Errors
     /// When the system has no more threads.
     pub fn start(listener: TcpListener, disk: Arc<Disk>, gate: Arc<dyn Gate>) -> io::Result<Self> {
         let work = Work::start(&disk)?;
+        let sessions = disk.hand_over();
         let house = Arc::new(House {
             disk,
             gate,
-            sessions: Sessions::default(),
+            sessions,
             counters: Arc::default(),
             work,
         });
@@ -56,7 +58,7 @@ impl Server {
             let (house, listener) = (Arc::clone(&house), Arc::clone(&listener));
             thread::Builder::new()
                 .name("disk-accept".into())
-                .spawn(move || accept(&house, &listener))?
+                .spawn(move || accept(&house, listener))?
         };
         Ok(Self {
             house,
@@ -76,8 +78,12 @@ impl Server {
 
     /// Hangs up, and returns when everything is drained and all threads have ended.
     /// A gate must not wait for the thread that calls this.
-    pub fn close(self) {
-        drop(self);
+    pub fn close(mut self) {
+        self.hang_up();
+        if let Some(accepting) = self.accepting.take() {
+            // A thread that panicked has said so already.
+            let _ = accepting.join();
+        }
     }
 
     /// What has been done so far.
@@ -89,15 +95,11 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         self.hang_up();
-        if let Some(accepting) = self.accepting.take() {
-            // A thread that panicked has said so already.
-            let _ = accepting.join();
-        }
     }
 }
 
 /// Accepts until the house is closed, then waits for all connections' threads.
-fn accept(house: &Arc<House>, listener: &TcpListener) {
+fn accept(house: &Arc<House>, listener: Arc<TcpListener>) {
     let mut threads: Vec<JoinHandle<()>> = Vec::new();
     loop {
         let accepted = listener.accept();
@@ -113,6 +115,7 @@ fn accept(house: &Arc<House>, listener: &TcpListener) {
             Err(_) => house.sessions.wait_for_room(NO_ROOM_PAUSE),
         }
     }
+    drop(listener);
     join(threads);
 }
 
@@ -186,6 +189,7 @@ impl Connection {
             info,
             session: &session,
         };
+        sessions.wait_for_predecessors();
         if let Some(slot) = info.slot
             && !sessions.take(slot, &self.link)
         {

@@ -37,7 +37,8 @@ impl Link {
     }
 }
 
-/// All connections. A mutex, because session threads meet here only when they come and go.
+/// All connections of one server. A mutex, because session threads meet here only
+/// when they come and go.
 #[derive(Default)]
 pub(super) struct Sessions {
     state: Mutex<State>,
@@ -46,6 +47,8 @@ pub(super) struct Sessions {
 
 #[derive(Default)]
 struct State {
+    /// The connections of the server that had the disk before, until they have left.
+    predecessor: Option<Arc<Sessions>>,
     closed: bool,
     last_id: u64,
     links: BTreeMap<u64, Arc<Link>>,
@@ -53,6 +56,33 @@ struct State {
 }
 
 impl Sessions {
+    /// Nobody yet. The predecessor's connections are cut.
+    pub(super) fn after(predecessor: Option<Arc<Self>>) -> Self {
+        if let Some(predecessor) = &predecessor {
+            predecessor.close();
+        }
+        let sessions = Self::default();
+        lock(&sessions.state).predecessor = predecessor;
+        sessions
+    }
+
+    /// Waits until nothing of the servers before can reach the disk any more.
+    pub(super) fn wait_for_predecessors(&self) {
+        let predecessor = lock(&self.state).predecessor.clone();
+        if let Some(predecessor) = predecessor {
+            predecessor.wait_for_predecessors();
+            let mut state = lock(&predecessor.state);
+            while !state.links.is_empty() {
+                state = predecessor
+                    .changed
+                    .wait(state)
+                    .unwrap_or_else(PoisonError::into_inner);
+            }
+            drop(state);
+            lock(&self.state).predecessor = None;
+        }
+    }
+
     /// Takes a new connection in; `None` when there are too many, or no more are wanted.
     pub(super) fn admit(&self, socket: TcpStream, peer: SocketAddr) -> Option<Arc<Link>> {
         let mut state = lock(&self.state);
