@@ -1,5 +1,6 @@
 //! Loading kernel modules.
 
+use std::ffi::CStr;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
@@ -25,9 +26,10 @@ pub enum Loaded {
 }
 
 /// Loads a module from `.ko`, `.ko.xz`, `.ko.zst` or `.ko.gz`. The kernel unpacks it if it
-/// can, else we do. Modules that it needs must be loaded before.
-pub fn load(path: &Path) -> Result<Loaded> {
-    match insert(path) {
+/// can, else we do. Modules that it needs must be loaded before. `parameters` are as on a
+/// command line, `name=value` with blanks between, and have no effect on a module that is there.
+pub fn load(path: &Path, parameters: &CStr) -> Result<Loaded> {
+    match insert(path, parameters) {
         Ok(()) => Ok(Loaded::Now),
         Err(error) if error.raw_os_error() == Some(Errno::EXIST.raw_os_error()) => {
             Ok(Loaded::Before)
@@ -55,13 +57,15 @@ pub fn unpack(path: &Path) -> io::Result<Vec<u8>> {
     Ok(image)
 }
 
-fn insert(path: &Path) -> io::Result<()> {
+fn insert(path: &Path, parameters: &CStr) -> io::Result<()> {
     let file = File::open(path)?;
     let packed = path.extension().is_some_and(|ending| ending != "ko");
     let flags = if packed { COMPRESSED_FILE } else { 0 };
-    match finit_module(&file, c"", flags) {
+    match finit_module(&file, parameters, flags) {
         // The kernel unpacks nothing (EOPNOTSUPP, or EINVAL before 5.17), or something else (EINVAL).
-        Err(Errno::OPNOTSUPP | Errno::INVAL) if packed => Ok(init_module(&unpack(path)?, c"")?),
+        Err(Errno::OPNOTSUPP | Errno::INVAL) if packed => {
+            Ok(init_module(&unpack(path)?, parameters)?)
+        }
         result => Ok(result?),
     }
 }
@@ -99,7 +103,7 @@ mod tests {
 
     #[test]
     fn an_error_names_the_file() {
-        let error = load(Path::new("/none/x.ko")).unwrap_err();
+        let error = load(Path::new("/none/x.ko"), c"").unwrap_err();
         assert!(error.to_string().contains("/none/x.ko"), "{error}");
     }
 }

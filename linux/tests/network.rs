@@ -1,5 +1,7 @@
 //! Interfaces, addresses and events in network namespaces of our own. Needs root.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::net::{Ipv6Addr, SocketAddrV6, TcpListener};
 use std::os::fd::AsFd;
 use std::thread;

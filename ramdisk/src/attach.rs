@@ -22,11 +22,12 @@ use stiefel_linux::mounts;
 use stiefel_linux::process::{self, Fork};
 use stiefel_linux::uevent::Uevents;
 
-use crate::console::{self, say, warn};
+use crate::console::{self, note, say, warn};
 use crate::hardware::Hardware;
 use crate::supervisor;
 
-/// What may lead to a network card.
+/// What may lead to a network card; most are inside, and found without USB.
+const CARD_INSIDE: &[Purpose] = &[Purpose::Bus, Purpose::Net];
 const CARD: &[Purpose] = &[Purpose::Bus, Purpose::UsbHost, Purpose::Net];
 /// What a passphrase is typed on. The lent system's own initramfs may lack the driver for
 /// this machine's keyboard: it was made for another machine.
@@ -47,11 +48,13 @@ const LOOK_AGAIN: Duration = Duration::from_millis(250);
 pub fn run(ticket: AttachTicket) -> anyhow::Result<Infallible> {
     say(&format!("Attaching the disk of {}.", ticket.lender));
     let mut hardware = Hardware::open()?;
-    hardware.load_named(&["nbd"])?;
+    // One device is enough; the fifteen others would only be in everybody's lists of disks.
+    hardware.load_with("nbd", c"nbds_max=1")?;
     wait_for_card(&mut hardware, ticket.link)?;
+    note("The network card is there.");
     let init = ticket.init.clone();
     let lender = ticket.lender.clone();
-    let attached = start_supervisor(ticket)?;
+    let (attached, mut hardware) = start_supervisor(ticket, hardware)?;
     hardware.coldplug(KEYBOARD);
     if !is_attached(attached) {
         bail!("the disk of {lender} cannot be attached (the lines above say why)");
@@ -65,7 +68,10 @@ pub fn run(ticket: AttachTicket) -> anyhow::Result<Infallible> {
 fn wait_for_card(hardware: &mut Hardware, mac: MacAddress) -> anyhow::Result<()> {
     let uevents = Uevents::open()?;
     let mut links = Links::open()?;
-    hardware.coldplug(CARD);
+    hardware.coldplug(CARD_INSIDE);
+    if links.by_mac(mac)?.is_none() {
+        hardware.coldplug(CARD);
+    }
     let since = Instant::now();
     let mut told = false;
     while links.by_mac(mac)?.is_none() {
@@ -86,13 +92,18 @@ fn wait_for_card(hardware: &mut Hardware, mac: MacAddress) -> anyhow::Result<()>
 
 /// Starts the supervisor as a process whose parent is PID 1, whoever that will be. What comes
 /// back is readable when it is done: one byte, or the end when it failed.
-fn start_supervisor(ticket: AttachTicket) -> anyhow::Result<PipeReader> {
+///
+/// Both processes know which modules are loaded by now.
+fn start_supervisor(
+    ticket: AttachTicket,
+    hardware: Hardware,
+) -> anyhow::Result<(PipeReader, Hardware)> {
     let (reader, writer) = io::pipe().context("cannot make a pipe")?;
     match process::fork()? {
         Fork::Parent(between) => {
             drop(writer);
             waitpid(Some(between), WaitOptions::empty()).context("cannot wait for a process")?;
-            Ok(reader)
+            Ok((reader, hardware))
         }
         Fork::Child => {
             drop(reader);
@@ -100,7 +111,7 @@ fn start_supervisor(ticket: AttachTicket) -> anyhow::Result<PipeReader> {
             let _ = rustix::process::setsid();
             match process::fork() {
                 Ok(Fork::Parent(_)) => std::process::exit(0),
-                Ok(Fork::Child) => supervise(ticket, writer),
+                Ok(Fork::Child) => supervise(ticket, hardware, writer),
                 Err(error) => {
                     warn(&format!("{error}."));
                     std::process::exit(1)
@@ -110,8 +121,8 @@ fn start_supervisor(ticket: AttachTicket) -> anyhow::Result<PipeReader> {
     }
 }
 
-fn supervise(ticket: AttachTicket, attached: PipeWriter) -> ! {
-    match supervisor::run(ticket, attached) {
+fn supervise(ticket: AttachTicket, hardware: Hardware, attached: PipeWriter) -> ! {
+    match supervisor::run(ticket, hardware, attached) {
         Ok(never) => match never {},
         Err(error) => {
             warn(&format!("{error:#}."));

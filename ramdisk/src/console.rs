@@ -17,6 +17,7 @@ const LINE_LIMIT: usize = 900;
 /// own level: normally 7, with `quiet` 4.
 const ERROR: u8 = 3;
 const NOTICE: u8 = 5;
+const DEBUG: u8 = 7;
 
 /// Opened once, so that it is usable when `/dev` is gone later.
 static LOG: OnceLock<File> = OnceLock::new();
@@ -49,6 +50,11 @@ pub fn quiet_again() {
 /// Says what goes on.
 pub fn say(text: &str) {
     write(LOG.get(), NOTICE, text);
+}
+
+/// Notes a step in the kernel's log only, for whoever looks for lost time.
+pub fn note(text: &str) {
+    write(LOG.get(), DEBUG, text);
 }
 
 /// Says what is wrong and what to do; also seen on consoles that were told to be quiet.

@@ -1,6 +1,7 @@
 //! Drivers for the hardware that is there: cold-plug, then hot-plug, without udev.
 
 use std::collections::BTreeSet;
+use std::ffi::CStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -51,7 +52,19 @@ impl Hardware {
         let wanted: Vec<Module> = self.index.named(names)?.into_iter().cloned().collect();
         for module in wanted {
             if self.tried.insert(module.name.clone()) {
-                modules::load(&path_of(&module))?;
+                modules::load(&path_of(&module), c"")?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Loads one module with parameters, with all it needs.
+    pub fn load_with(&mut self, name: &str, parameters: &CStr) -> Result<()> {
+        let wanted: Vec<Module> = self.index.named([name])?.into_iter().cloned().collect();
+        for module in wanted {
+            let own = if module.name == name { parameters } else { c"" };
+            if self.tried.insert(module.name.clone()) {
+                modules::load(&path_of(&module), own)?;
             }
         }
         Ok(())
@@ -99,7 +112,7 @@ impl Hardware {
             if !self.tried.insert(module.name.clone()) {
                 continue;
             }
-            match modules::load(&path_of(&module)) {
+            match modules::load(&path_of(&module), c"") {
                 Ok(_) => loaded += 1,
                 // The module looked at the machine and found that it is not for it.
                 Err(error) if error.is(rustix::io::Errno::NODEV) => {}

@@ -33,7 +33,8 @@ use stiefel_core::ticket::AttachTicket;
 use stiefel_linux::nbd::{Nbd, Patience};
 use stiefel_linux::process;
 
-use crate::console::{say, warn};
+use crate::console::{note, say, warn};
+use crate::hardware::Hardware;
 use connection::Connection;
 use control::Control;
 use path::Path;
@@ -49,14 +50,22 @@ const REQUEST_LIMIT: Duration = Duration::from_secs(5);
 ///
 /// # Errors
 /// The disk could not be attached.
-pub(crate) fn run(ticket: AttachTicket, mut attached: PipeWriter) -> anyhow::Result<Infallible> {
+pub(crate) fn run(
+    ticket: AttachTicket,
+    mut hardware: Hardware,
+    mut attached: PipeWriter,
+) -> anyhow::Result<Infallible> {
     process::mark_as_storage_daemon()?;
     rustix::thread::set_name(c"@stiefel").context("cannot name this process")?;
     // What belongs to the first network namespace is opened before we leave it.
     let control = Control::open()?;
     let mut nbd = Nbd::open()?;
     let mut path = Path::leave(&ticket)?;
+    // The card is busy finding out that it has a cable: time to load the tunnel's modules.
+    hardware.load_named(&["wireguard"])?;
+    drop(hardware);
     path.make_tunnel(&ticket)?;
+    note("The tunnel is made.");
 
     let patience = Patience {
         request: REQUEST_LIMIT,
@@ -162,6 +171,7 @@ impl Supervisor {
         // The events only wake us; the socket itself tells whether it is dead.
         let _ = self.nbd.take_events();
         self.connection.bury_dead();
+        self.tell();
         self.connection.revive(&mut self.nbd, DEVICE, self.patience);
         self.tell();
     }

@@ -9,12 +9,17 @@ use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixStream};
 use std::time::Duration;
 
+use rustix::mm::{MlockAllFlags, mlockall};
 use stiefel_core::supervisor::{Answer, LINE_LIMIT, Question, SOCKET_NAME};
 
 /// The supervisor gives up after ten seconds; systemd would wait for ninety.
 const LIMIT: Duration = Duration::from_secs(30);
 
 fn main() {
+    // This program lies on the disk that it gives back: all of it must be in memory before.
+    if let Err(error) = mlockall(MlockAllFlags::CURRENT | MlockAllFlags::FUTURE) {
+        println!("stiefel: cannot lock memory ({error}); the disk is given back all the same");
+    }
     let verb = std::env::args().nth(1).unwrap_or_else(|| "poweroff".into());
     match release(verb) {
         Ok(None) => {}

@@ -12,7 +12,7 @@ use stiefel_linux::nbd::{Export, Geometry, Nbd, Patience};
 use super::DEVICE;
 use super::connection::{self, Connection};
 use super::path::{Path, Reach};
-use crate::console::warn;
+use crate::console::{note, warn};
 
 /// Time to find the cable and put it in.
 const REACH_LIMIT: Duration = Duration::from_secs(180);
@@ -34,6 +34,7 @@ pub(super) fn attach(
 ) -> anyhow::Result<Connection> {
     let (socket, export) = reach(path, ticket)?;
     check(&export, ticket)?;
+    note("The lender's disk service is reached.");
     let geometry = Geometry {
         size: export.size,
         block_size: ticket.logical_block,

@@ -14,7 +14,6 @@ use stiefel_linux::wireguard::{Config, Peer, WireGuard};
 use stiefel_linux::{Result, process, sysctl};
 
 use crate::console::warn;
-use crate::hardware;
 
 /// The card's name in our namespace, for whoever looks there.
 const CARD_NAME: &str = "stiefel0";
@@ -71,10 +70,8 @@ impl Path {
         Ok(path)
     }
 
-    /// Makes the tunnel with the keys of this loan. Loads its modules while the card is busy
-    /// finding out that it has a cable.
-    pub(super) fn make_tunnel(&mut self, ticket: &AttachTicket) -> anyhow::Result<()> {
-        hardware::load(&["wireguard"])?;
+    /// Makes the tunnel with the keys of this loan. Needs the module `wireguard`.
+    pub(super) fn make_tunnel(&mut self, ticket: &AttachTicket) -> Result<()> {
         let mut wireguard = WireGuard::open()?;
         let index = wireguard.create(&mut self.inside, TUNNEL_INTERFACE)?;
         let session = &ticket.session;
