@@ -64,7 +64,7 @@ def rules():
         cargo("tests-of-kernel-access", *tests, *crates, "--lib", "--locked"),
         cargo("tests-in-docs", "test", "--workspace", "--doc", "--locked"),
         Step("docs", ["env", "RUSTDOCFLAGS=--deny warnings", "cargo", "doc", "--workspace",
-                      "--no-deps", "--locked"]),
+                      "--no-deps", "--document-private-items", "--locked"]),
     ]
 
 
