@@ -3,13 +3,10 @@
 use std::collections::HashMap;
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::time::Duration;
 
+use super::HANG;
 use stiefel_core::nbd::negotiation::{self, info, option, reply};
 use stiefel_core::nbd::transmission::{CHUNK_MAGIC, Request, SIMPLE_REPLY_MAGIC, WireError, chunk};
-
-/// A test that waits longer than this hangs.
-const HANG: Duration = Duration::from_secs(60);
 
 pub struct Client {
     pub stream: TcpStream,

@@ -2,6 +2,7 @@
 
 use std::sync::{Condvar, Mutex};
 
+use super::HANG;
 use stiefel_server::disk::{Denied, Gate, SessionInfo};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,7 +29,9 @@ impl Diary {
     pub fn wait_for(&self, count: usize) -> Vec<Entry> {
         let mut entries = self.entries.lock().unwrap();
         while entries.len() < count {
-            entries = self.written.wait(entries).unwrap();
+            let (woken, waited) = self.written.wait_timeout(entries, HANG).unwrap();
+            assert!(!waited.timed_out(), "the gate is not told: {woken:?}");
+            entries = woken;
         }
         entries.clone()
     }

@@ -9,8 +9,12 @@ pub mod simulated;
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
+use std::time::Duration;
 
 use stiefel_server::disk::{Disk, Gate, OpenGate, Server};
+
+/// A test that waits longer than this for an event hangs.
+pub const HANG: Duration = Duration::from_secs(60);
 
 /// A server on a free port of the loopback.
 pub fn serve_with(disk: Arc<Disk>, gate: Arc<dyn Gate>) -> (Server, SocketAddr) {

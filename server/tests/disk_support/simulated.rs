@@ -3,6 +3,7 @@
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 
+use super::HANG;
 use stiefel_core::nbd::Export;
 use stiefel_core::nbd::transmission::{Extent, Range};
 use stiefel_server::disk::{Backing, Disk, Zeroing};
@@ -108,7 +109,13 @@ impl Simulated {
     pub fn wait_for_held(&self, count: usize) {
         let mut state = self.state();
         while state.waiting < count {
-            state = self.0.1.wait(state).unwrap();
+            let (woken, waited) = self.0.1.wait_timeout(state, HANG).unwrap();
+            assert!(
+                !waited.timed_out(),
+                "only {} requests reach the disk",
+                woken.waiting
+            );
+            state = woken;
         }
     }
 
