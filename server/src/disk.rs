@@ -41,6 +41,7 @@ mod inbox;
 mod large_read;
 mod opened;
 mod pipe;
+mod queue;
 mod server;
 mod session;
 mod sessions;

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
 use stiefel_core::nbd::transmission::{
@@ -12,8 +12,8 @@ use stiefel_core::nbd::transmission::{
 
 use super::backing::Zeroing;
 use super::batch::SMALL_BYTES;
-use super::lock;
 use super::opened::Disk;
+use super::queue::Queue;
 use super::session::{InFlight, wire_error};
 use super::stats::add;
 
@@ -224,67 +224,5 @@ fn answer(job: &Job, reply: &[u8]) {
     if job.session.send(reply).is_err() {
         // The stream may be broken in the middle of a reply.
         job.session.link.cut();
-    }
-}
-
-/// A queue between threads. Its length is bounded by what its users have in flight.
-struct Queue<T> {
-    state: Mutex<QueueState<T>>,
-    changed: Condvar,
-}
-
-struct QueueState<T> {
-    items: VecDeque<T>,
-    closed: bool,
-}
-
-impl<T> Default for Queue<T> {
-    fn default() -> Self {
-        let state = QueueState {
-            items: VecDeque::new(),
-            closed: false,
-        };
-        Self {
-            state: Mutex::new(state),
-            changed: Condvar::new(),
-        }
-    }
-}
-
-impl<T> Queue<T> {
-    fn push(&self, item: T) {
-        lock(&self.state).items.push_back(item);
-        self.changed.notify_one();
-    }
-
-    /// Waits for something; `None` once the queue is closed and empty.
-    fn pop(&self) -> Option<T> {
-        self.wait(VecDeque::pop_front)
-    }
-
-    /// Waits for something and takes all there is.
-    fn pop_all(&self) -> Option<VecDeque<T>> {
-        self.wait(|items| (!items.is_empty()).then(|| std::mem::take(items)))
-    }
-
-    fn wait<R>(&self, take: impl Fn(&mut VecDeque<T>) -> Option<R>) -> Option<R> {
-        let mut state = lock(&self.state);
-        loop {
-            if let Some(taken) = take(&mut state.items) {
-                return Some(taken);
-            }
-            if state.closed {
-                return None;
-            }
-            state = self
-                .changed
-                .wait(state)
-                .unwrap_or_else(PoisonError::into_inner);
-        }
-    }
-
-    fn close(&self) {
-        lock(&self.state).closed = true;
-        self.changed.notify_all();
     }
 }
