@@ -122,7 +122,7 @@ impl Config {
                     .map_err(|_| "one of \"ask\", \"automatic\" and \"never\" is needed")?;
             }
             ("hand-off", "countdown-secs") => self.countdown = secs(value, 1, 600)?,
-            ("hand-off", "confirm-secs") => self.confirm_within = secs(value, 5, 3600)?,
+            ("hand-off", "confirm-secs") => self.confirm_within = secs(value, 1, 3600)?,
             ("hand-off", "battery-percent") => {
                 self.battery_percent = number(value, 0, 100)? as f64;
             }
@@ -178,7 +178,7 @@ mod tests {
         let [a, b, c] = &mistakes[..] else {
             panic!("{mistakes:?}")
         };
-        assert!(a.contains("20-b.toml: [hand-off] confirm-secs: a whole number from 5"));
+        assert!(a.contains("20-b.toml: [hand-off] confirm-secs: a whole number from 1"));
         assert!(b.contains("[hand-off] warp: no such key"));
         assert!(c.contains("30-c.toml") && c.contains("line 1"));
     }

@@ -36,15 +36,27 @@ const RELEASE: &str = "simulated";
 /// Stops the hands at named places, so that somebody can look at them or end
 /// them there. Outside of a simulation nobody is stopped.
 #[derive(Debug, Clone, Default)]
-pub struct Turnstile(Option<watch::Receiver<BTreeSet<String>>>);
+pub struct Turnstile(Option<Barrier>);
+
+#[derive(Debug, Clone)]
+struct Barrier {
+    closed: watch::Receiver<BTreeSet<String>>,
+    /// Where the hands are stopped now.
+    waiting: watch::Sender<Option<String>>,
+}
 
 impl Turnstile {
     /// Passes, as soon as the turnstile `when place` is open.
     pub async fn pass(&mut self, when: &str, place: &str) {
-        if let Some(closed) = &mut self.0 {
-            let name = format!("{when} {place}");
+        let Some(Barrier { closed, waiting }) = &mut self.0 else {
+            return;
+        };
+        let name = format!("{when} {place}");
+        if closed.borrow().contains(&name) {
+            waiting.send_replace(Some(name.clone()));
             // When nobody can open it any more, it is open.
             let _ = closed.wait_for(|closed| !closed.contains(&name)).await;
+            waiting.send_replace(None);
         }
     }
 }
@@ -53,6 +65,7 @@ impl Turnstile {
 #[derive(Clone)]
 struct Levers {
     closed: watch::Sender<BTreeSet<String>>,
+    waiting: watch::Sender<Option<String>>,
     denied: watch::Sender<BTreeSet<String>>,
     links: watch::Sender<Vec<Link>>,
     inhibitors: watch::Sender<Vec<preflight::Inhibitor>>,
@@ -69,6 +82,7 @@ pub async fn world(folder: &Path, services: bool, bus: &zbus::Connection) -> any
     furnish(&paths)?;
     let levers = Levers {
         closed: watch::Sender::default(),
+        waiting: watch::Sender::default(),
         denied: watch::Sender::default(),
         links: watch::Sender::default(),
         inhibitors: watch::Sender::default(),
@@ -115,7 +129,10 @@ pub async fn world(folder: &Path, services: bool, bus: &zbus::Connection) -> any
         }),
         paths,
         bouncer,
-        turnstile: Turnstile(Some(levers.closed.subscribe())),
+        turnstile: Turnstile(Some(Barrier {
+            closed: levers.closed.subscribe(),
+            waiting: levers.waiting.clone(),
+        })),
         watchers: Box::new(move |reporter, audience| {
             let to_session = reporter.clone();
             tokio::spawn(async move {

@@ -15,7 +15,7 @@ use tokio::sync::watch;
 
 const HELP: &str = "seek ID | wake ID | link add NAME MAC | link remove NAME | power PERCENT|none mains|battery | \
      inhibit WHO WHY | uninhibit | deny ACTION | admit ACTION | close WHEN PLACE | open WHEN PLACE | \
-     reboot refuse|allow|give-up | audience";
+     await WHEN PLACE |      reboot refuse|allow|give-up | audience";
 
 pub(super) fn listen(folder: &Path) -> std::io::Result<UnixListener> {
     let socket = folder.join("script");
@@ -101,6 +101,14 @@ impl Script {
             ["admit", action] => change(&levers.denied, action, false),
             ["close", when, place] => change(&levers.closed, &format!("{when} {place}"), true),
             ["open", when, place] => change(&levers.closed, &format!("{when} {place}"), false),
+            ["await", when, place] => {
+                let name = format!("{when} {place}");
+                let mut waiting = levers.waiting.subscribe();
+                waiting
+                    .wait_for(|now| now.as_deref() == Some(&name))
+                    .await
+                    .map_err(|_| "the hands are gone")?;
+            }
             ["reboot", "refuse"] => drop(levers.shutdown.send_replace(Shutdown::Refused)),
             ["reboot", "allow" | "give-up"] => drop(levers.shutdown.send_replace(Shutdown::No)),
             _ => return Err(format!("unknown command; try: {HELP}")),

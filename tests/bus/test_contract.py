@@ -1,0 +1,211 @@
+"""The daemon is what its XML says; polkit is asked about everything that changes something."""
+
+import pathlib
+import subprocess
+import xml.etree.ElementTree as XML
+
+from gi.repository import Gio, GLib
+
+from harness import (
+    BIN, HANDOFF, LINK, MANAGER, MOCKED, PAIRING, PROPERTIES, ROOT, SERVICE, TREE,
+    Case, DBusError,
+)
+
+ACTION = f"{SERVICE}.PolkitAction"
+PREFIX = "org.stiefelsystem.stiefel1."
+DENIED = "org.freedesktop.DBus.Error.AccessDenied"
+INTERACTIVE = Gio.DBusCallFlags.ALLOW_INTERACTIVE_AUTHORIZATION
+FILES = sorted((TREE / "dbus").glob("*.xml"))
+
+
+def contract():
+    for file in FILES:
+        yield XML.parse(file).getroot().find("interface")
+
+
+def shape(interface):
+    """Everything that a caller can rely on, in one comparable form."""
+    members = {}
+    for member in interface:
+        if member.tag == "annotation":
+            continue
+        emits = [
+            note.get("value")
+            for note in member.findall("annotation")
+            if note.get("name").endswith("EmitsChangedSignal")
+        ]
+        args = [
+            (arg.get("name"), arg.get("type"), arg.get("direction"))
+            for arg in member.findall("arg")
+        ]
+        key = (member.tag, member.get("name"))
+        members[key] = (member.get("type"), member.get("access"), args, emits or ["true"])
+    return members
+
+
+def guarded():
+    """Every member that changes something, with its action: (interface, kind, name, action)."""
+    for interface in contract():
+        for member in interface:
+            for note in member.findall("annotation"):
+                if note.get("name") == ACTION:
+                    yield interface.get("name"), member.tag, member.get("name"), note.get("value")
+
+
+class Contract(Case):
+    def test_introspection_equals_the_xml(self):
+        pairing = self.pair()
+        self.script("link add lan0 52:54:00:00:00:01")
+        link = f"{ROOT}/links/lan0"
+        self.wait(lambda: (link, LINK) in self.seen, "the link")
+        paths = {MANAGER: ROOT, HANDOFF: ROOT, PAIRING: pairing, LINK: link}
+        self.assertEqual(len(FILES), len(paths))
+        for expected in contract():
+            name = expected.get("name")
+            live = self.call(paths[name], "org.freedesktop.DBus.Introspectable", "Introspect")
+            found = XML.fromstring(live).find(f"interface[@name='{name}']")
+            self.assertEqual(shape(found), shape(expected), name)
+
+    def test_no_object_has_more_than_the_contract(self):
+        self.pair()
+        known = {interface.get("name") for interface in contract()}
+        for path in (ROOT, self.pair("Other")):
+            live = self.call(path, "org.freedesktop.DBus.Introspectable", "Introspect")
+            ours = {
+                interface.get("name")
+                for interface in XML.fromstring(live).findall("interface")
+                if not interface.get("name").startswith("org.freedesktop.DBus")
+            }
+            self.assertLessEqual(ours, known)
+
+
+class Guard(Case):
+    def test_annotations_and_policy_file_name_the_same_actions(self):
+        policy = XML.parse(TREE / "data" / f"{SERVICE}.policy").getroot()
+        offered = {action.get("id") for action in policy.findall("action")}
+        self.assertEqual(offered, {PREFIX + action for *_, action in guarded()})
+
+    def calls(self, pairing):
+        """A call for each guarded member: its action, and the call's arguments."""
+        arguments = {
+            "Arm": ("(a{sv})", {}),
+            "Pair": ("(s)", "Another"),
+            "Begin": ("(oa{sv})", pairing, {}),
+        }
+        values = {"Name": GLib.Variant("s", "New"), "Policy": GLib.Variant("s", "never")}
+        # What ends something comes last, so that everything before it finds it.
+        order = {"Confirm": 1, "Cancel": 2, "Forget": 3}
+        for interface, kind, name, action in sorted(guarded(), key=lambda g: order.get(g[2], 0)):
+            path = pairing if interface == PAIRING else ROOT
+            if kind == "property":
+                call = (path, PROPERTIES, "Set", "(ssv)", interface, name, values[name])
+            else:
+                call = (path, interface, name, *arguments.get(name, ()))
+            yield PREFIX + action, call
+
+    def asked(self):
+        return [call for call in self.mock("Calls") if call.startswith("CheckAuthorization")]
+
+    def test_every_call_is_refused_when_polkit_says_no(self):
+        pairing = self.pair()
+        sender = self.connection.get_unique_name()
+        self.mock("Polkit", "(s)", "no")
+        before = self.objects()
+        for action, call in self.calls(pairing):
+            with self.subTest(call=call):
+                self.mock("Calls")
+                self.assert_refused(DENIED, *call)
+                expected = f"CheckAuthorization system-bus-name {sender} {action} 0"
+                self.assertEqual(self.asked(), [expected])
+        self.assertEqual(self.objects(), before)
+
+    def test_every_call_passes_when_polkit_says_yes(self):
+        pairing = self.pair()
+        # The confirmed hand-off waits there for the Cancel.
+        self.script("close before hold-sleep")
+        for action, call in self.calls(pairing):
+            with self.subTest(call=call):
+                self.mock("Calls")
+                self.call(*call)
+                self.assertIn(f" {action} ", self.asked()[0])
+
+    def test_a_password_is_asked_for_only_where_the_caller_allows_it(self):
+        self.mock("Polkit", "(s)", "challenge")
+        disarm = (ROOT, MANAGER, "Disarm")
+        self.mock("Calls")
+        self.assert_refused(
+            "org.freedesktop.DBus.Error.InteractiveAuthorizationRequired", *disarm
+        )
+        self.assert_refused(DENIED, *disarm, flags=INTERACTIVE)
+        self.assertEqual([call[-1] for call in self.asked()], ["0", "1"])
+
+    def test_a_polkit_that_fails_admits_nobody(self):
+        self.mock("Fail", "(as)", ["CheckAuthorization"])
+        self.assert_refused(DENIED, ROOT, MANAGER, "Disarm")
+
+
+class WithoutPolkit(Case):
+    SERVICES = MOCKED[1:]
+
+    def test_root_passes_and_nobody_else_does(self):
+        self.call(ROOT, MANAGER, "Disarm")
+        command = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+        command += [BIN / "stiefelctl", "--bus", self.address, "disarm"]
+        done = subprocess.run([str(word) for word in command], capture_output=True, text=True)
+        self.assertEqual(done.returncode, 1, done)
+        self.assertIn("sudo", done.stderr)
+
+
+class BusPolicy(Case):
+    CLIENT = """
+import sys
+from gi.repository import Gio, GLib
+flags = Gio.DBusConnectionFlags
+bus = Gio.DBusConnection.new_for_address_sync(
+    sys.argv[1], flags.AUTHENTICATION_CLIENT | flags.MESSAGE_BUS_CONNECTION, None, None)
+def call(name, path, interface, member, args):
+    try:
+        answer = bus.call_sync(name, path, interface, member, args, None, 0, -1, None)
+        print(member, "ok", answer.unpack())
+    except GLib.Error as error:
+        print(member, Gio.DBusError.get_remote_error(error))
+service = "org.stiefelsystem.Stiefel1"
+call("org.freedesktop.DBus", "/", "org.freedesktop.DBus", "RequestName",
+     GLib.Variant("(su)", (service, 0)))
+call(service, "/org/stiefelsystem/Stiefel1", "org.freedesktop.DBus.Properties", "Get",
+     GLib.Variant("(ss)", (service + ".Manager", "Armed")))
+"""
+
+    def test_everybody_may_look_and_only_root_may_own_the_name(self):
+        client = pathlib.Path(self.folder / "client.py")
+        client.write_text(self.CLIENT)
+        client.chmod(0o644)
+        command = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+        command += ["/usr/bin/python3", "-B", str(client), self.address]
+        lines = subprocess.check_output(command, text=True).splitlines()
+        self.assertEqual(lines, [f"RequestName {DENIED}", "Get ok (False,)"])
+
+
+class Arguments(Case):
+    def test_bad_arguments_are_refused_and_nothing_changes(self):
+        pairing = self.pair()
+        invalid = "org.freedesktop.DBus.Error.InvalidArgs"
+        option = {"unknown": GLib.Variant("b", True)}
+        before = self.objects()
+        for name in ["", " ", "a\nb", "\x07", "x" * 49, "x" * 10_000_000]:
+            with self.subTest(name=name[:10]):
+                text = self.assert_refused(invalid, ROOT, MANAGER, "Pair", "(s)", name)
+                self.assertLess(len(text), 200)
+        self.assert_refused(invalid, ROOT, MANAGER, "Arm", "(a{sv})", option)
+        self.assert_refused(invalid, ROOT, HANDOFF, "Begin", "(oa{sv})", pairing, option)
+        for path in ["/", ROOT, f"{ROOT}/pairings/0011223344556677", f"{ROOT}/links/x"]:
+            self.assert_refused("NotPaired", ROOT, HANDOFF, "Begin", "(oa{sv})", path, {})
+        for name, value in [("Policy", "sometimes"), ("Name", "a\tb"), ("Name", "x" * 49)]:
+            value = GLib.Variant("s", value)
+            self.assert_refused(invalid, pairing, PROPERTIES, "Set", "(ssv)", PAIRING, name, value)
+        self.assertEqual(self.objects(), before)
+
+    def test_read_only_properties_stay(self):
+        with self.assertRaises(DBusError):
+            self.call(ROOT, PROPERTIES, "Set", "(ssv)", MANAGER, "Armed", GLib.Variant("b", True))
+        self.assertFalse(self.call(ROOT, PROPERTIES, "Get", "(ss)", MANAGER, "Armed"))
