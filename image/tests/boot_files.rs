@@ -1,5 +1,7 @@
 //! Finding kernels, and writing boot files.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 mod common;
 
 use std::fs;

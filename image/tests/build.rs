@@ -1,5 +1,7 @@
 //! What an image holds, and what happens when it cannot be made.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 mod common;
 
 use std::fs;

@@ -96,7 +96,11 @@ async fn take(
             && quarter < 4
             && taken * 4 >= expected * quarter
         {
-            console::say(&format!("Fetching: {} of {} MiB.", taken >> 20, expected >> 20));
+            console::say(&format!(
+                "Fetching: {} of {} MiB.",
+                taken >> 20,
+                expected >> 20
+            ));
             quarter = taken * 4 / expected + 1;
         }
     })
@@ -118,7 +122,9 @@ fn in_words(lender: &Name, standing: &Standing) -> String {
         }
         Standing::Leaving => format!("{lender} leaves its own system."),
         Standing::Declined => {
-            format!("{lender} does not lend now: somebody there said no, or something is in the way.")
+            format!(
+                "{lender} does not lend now: somebody there said no, or something is in the way."
+            )
         }
         Standing::Offering => format!("{lender} offers its disk."),
         Standing::Lent { to } => format!("{lender} is lent to {to}. Waiting until it is back."),

@@ -1,9 +1,9 @@
 //! Switches wired interfaces on, as they come and go.
 
+use std::time::Duration;
 use stiefel_core::net::MacAddress;
 use stiefel_linux::links::{Link, Links, Monitor};
 use stiefel_linux::sysctl;
-use std::time::Duration;
 
 /// How long to sleep when nothing happens; a change wakes us at once.
 const QUIET: Duration = Duration::from_secs(3600);

@@ -28,7 +28,11 @@ pub fn find(wanted: &DiskIdentity) -> anyhow::Result<Disk> {
             return Err(anyhow::anyhow!(
                 "the disk to lend ({} GB, {}) did not appear",
                 wanted.size / 1_000_000_000,
-                wanted.wwid.as_deref().or(wanted.serial.as_deref()).unwrap_or("known by its partition table"),
+                wanted
+                    .wwid
+                    .as_deref()
+                    .or(wanted.serial.as_deref())
+                    .unwrap_or("known by its partition table"),
             ))
             .context("this machine goes back to its own system");
         }

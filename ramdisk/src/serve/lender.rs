@@ -66,7 +66,7 @@ impl Lender {
         disk: Arc<Disk>,
         found: stiefel_linux::block::Disk,
         to_gate: mpsc::Sender<AtGate>,
-        ) -> Self {
+    ) -> Self {
         let (loan, effect) = Loan::offered(ticket.limits, now());
         let mut this = Self {
             logical_block: found.logical_block,
@@ -162,7 +162,10 @@ impl Lender {
         request: &Request,
         from: SocketAddrV6,
     ) -> anyhow::Result<(Sealed, Next)> {
-        let pairing = self.pairing(id).context("it is not paired any more")?.clone();
+        let pairing = self
+            .pairing(id)
+            .context("it is not paired any more")?
+            .clone();
         let exchange = Secret::from_bytes(random()?);
         let exchange_key = public_key(&exchange);
         let agreed = agree(
@@ -212,7 +215,12 @@ impl Lender {
         self.remember(effect);
         self.epoch = epoch;
         let private_key = Secret::from_bytes(random()?);
-        let next = self.serve(epoch, &private_key, request.tunnel_key, &agreed.preshared_key)?;
+        let next = self.serve(
+            epoch,
+            &private_key,
+            request.tunnel_key,
+            &agreed.preshared_key,
+        )?;
         let lens = files
             .iter()
             .map(|file| file.metadata().map(|data| data.len()))
@@ -459,7 +467,10 @@ impl Lender {
     /// Only known pairings get this far.
     fn name(&self, id: PairingId) -> Name {
         let pairing = self.pairing(id);
-        pairing.map_or_else(|| self.ticket.lender.clone(), |pairing| pairing.name.clone())
+        pairing.map_or_else(
+            || self.ticket.lender.clone(),
+            |pairing| pairing.name.clone(),
+        )
     }
 
     fn lent_to(&self, id: PairingId) -> Answer {

@@ -9,11 +9,7 @@ use stiefel_linux::links::Links;
 use stiefel_linux::wireguard::{Config, Peer, WireGuard};
 
 /// Makes the tunnel, or gives it new keys; whoever had the old ones is cut off at once.
-pub fn establish(
-    private_key: &Secret,
-    peer_key: [u8; 32],
-    preshared_key: &Secret,
-) -> Result<()> {
+pub fn establish(private_key: &Secret, peer_key: [u8; 32], preshared_key: &Secret) -> Result<()> {
     let mut links = Links::open()?;
     let mut wireguard = WireGuard::open()?;
     if let Some(old) = links.by_name(TUNNEL_INTERFACE)? {
