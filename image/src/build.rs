@@ -22,7 +22,7 @@ use crate::replace::{Replacement, folder};
 use crate::tree::Tree;
 use crate::{Error, IMAGES, INIT};
 
-/// Level of zstd; measured in `docs/decisions/ramdisk-content.md`.
+/// Level of zstd; measured in `docs/decisions/0003-content-of-the-ramdisk.md`.
 pub const LEVEL: i32 = 9;
 
 /// Permission bits of an image and of its manifest: there is nothing secret in them.

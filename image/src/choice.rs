@@ -1,7 +1,7 @@
 //! Which modules go into the ramdisk, and what for.
 //!
 //! By the kernel's own folders where a whole folder is wanted, by name where a folder holds
-//! much that is not. The reasons are in `docs/decisions/ramdisk-content.md`.
+//! much that is not. The reasons are in `docs/decisions/0003-content-of-the-ramdisk.md`.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -285,7 +285,7 @@ mod tests {
                   kernel/crypto/crc32c_generic.ko.xz:\n\
                   kernel/crypto/crc32c-intel.ko.xz:\n\
                   kernel/fs/ext4.ko.xz:\n\
-                  kernel/x/one.ko: kernel/x/lost.ko\n\
+                  kernel/x/one.ko: kernel/x/lost.ko kernel/lib/c-d.ko.xz\n\
                   kernel/x/two.ko:\n\
                   kernel/x/weak.ko:\n",
             alias: "# Aliases extracted from modules themselves.\n\

@@ -68,9 +68,8 @@ pub struct Index {
 pub enum IndexError {
     /// Something without which no loan works.
     #[error(
-        "kernel {release} has no module {} (needed: {module}); install the package that holds \
-         it, or take another kernel",
-        if .lacks == .module { "of that name" } else { .lacks.as_str() }
+        "kernel {release} has no module {lacks}, {}; install the package that holds it, or take another kernel",
+        needed_for(module, lacks)
     )]
     Required {
         /// The kernel.
@@ -95,6 +94,14 @@ pub enum IndexError {
         "the ramdisk's index of modules is damaged ({0}); make the ramdisk anew with `stiefelctl update`"
     )]
     Damaged(String),
+}
+
+fn needed_for(module: &str, lacks: &str) -> String {
+    if module == lacks {
+        "without which there is no loan".to_owned()
+    } else {
+        format!("which {module} needs")
+    }
 }
 
 /// Stored as `[pattern, position]`, for there are thousands.

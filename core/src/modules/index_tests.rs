@@ -164,7 +164,12 @@ fn missing_modules_are_listed_unless_required() {
         ..want("broken", Purpose::Net)
     };
     let error = catalogue().index("6.1", &[required]).unwrap_err();
-    assert!(error.to_string().contains("lost"), "{error}");
+    assert!(
+        error
+            .to_string()
+            .contains("module lost, which broken needs"),
+        "{error}"
+    );
 }
 
 #[test]

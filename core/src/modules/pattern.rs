@@ -2,7 +2,7 @@
 //!
 //! Not the globs of file names: a `/` is a character like any other (BIOS dates in `dmi:`
 //! aliases have some), and braces and a leading `!` mean nothing. That is why none of the
-//! libraries for path globs is right here; see `docs/decisions/modules.md`.
+//! libraries for path globs is right here; see `docs/decisions/0002-own-matcher-for-aliases.md`.
 
 /// How many bytes of the pattern stand for themselves, up to its first special character.
 pub(super) fn literal_length(pattern: &str) -> usize {
