@@ -1,6 +1,8 @@
 //! A borrower finds its lender, wakes it, and fetches its system, over a real cable
 //! between two network namespaces. Needs root.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 mod lab;
 
 use lab::{pairing, two_machines};
