@@ -31,6 +31,7 @@ const MACHINE: &[&str] = &[
     "module_blacklist",
     "reboot",
     "clocksource",
+    "no_timer_check",
     "tsc",
 ];
 
