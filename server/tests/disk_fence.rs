@@ -99,9 +99,9 @@ fn the_rest_of_a_long_write_is_never_done() {
     let mut old = Client::open(address, "disk/0");
     sim.hold(Kind::Write);
     // One piece is in the disk, the next lies in the socket.
-    let payload = vec![0x11; 256 << 10];
+    let payload = vec![0x11; 144 << 10];
     let cut = 128 << 10;
-    old.send(WRITE, 0, 0, 256 << 10, &payload[..cut]);
+    old.send(WRITE, 0, 0, 144 << 10, &payload[..cut]);
     sim.wait_for_held(1);
     old.write(&payload[cut..]);
     let mut new = Client::connect(address);
