@@ -13,6 +13,8 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
 use rustix::process::{WaitOptions, waitpid};
 use stiefel_core::modules::Purpose;
 use stiefel_core::net::MacAddress;
@@ -54,9 +56,8 @@ pub fn run(ticket: AttachTicket) -> anyhow::Result<Infallible> {
     note("The network card is there.");
     let init = ticket.init.clone();
     let lender = ticket.lender.clone();
-    let (attached, mut hardware) = start_supervisor(ticket, hardware)?;
-    hardware.coldplug(KEYBOARD);
-    if !is_attached(attached) {
+    let (attached, hardware) = start_supervisor(ticket, hardware)?;
+    if !drive_keyboards_until(attached, hardware)? {
         bail!("the disk of {lender} cannot be attached (the lines above say why)");
     }
     say(&format!(
@@ -131,8 +132,28 @@ fn supervise(ticket: AttachTicket, hardware: Hardware, attached: PipeWriter) -> 
     }
 }
 
-fn is_attached(mut attached: PipeReader) -> bool {
-    matches!(attached.read(&mut [0]), Ok(1))
+/// Loads keyboard drivers until the supervisor is done; true when it has attached the disk.
+fn drive_keyboards_until(mut attached: PipeReader, mut hardware: Hardware) -> anyhow::Result<bool> {
+    let uevents = Uevents::open()?;
+    hardware.coldplug(KEYBOARD);
+    // A USB keyboard may be found only when the disk is there and nobody listens any more.
+    // These two drive nearly all; an image without them has them in its kernel, or none.
+    let _ = hardware.load_named(&["usbhid", "hid_generic"]);
+    loop {
+        let mut fds = [
+            PollFd::new(&attached, PollFlags::IN),
+            PollFd::new(&uevents, PollFlags::IN),
+        ];
+        match poll(&mut fds, None) {
+            Err(Errno::INTR) => continue,
+            result => result.context("cannot wait for the disk")?,
+        };
+        let done = !fds[0].revents().is_empty();
+        if done {
+            return Ok(matches!(attached.read(&mut [0]), Ok(1)));
+        }
+        hardware.hotplug(&uevents.take()?, KEYBOARD);
+    }
 }
 
 /// Leaves everything as the kernel would have left it, and starts what it would have started,

@@ -72,13 +72,17 @@ pub(crate) fn run(
         all_dead: Duration::from_secs(ticket.patience_secs.into()),
     };
     let connection = connect::attach(&mut nbd, &mut path, &ticket, patience)?;
+    let AttachTicket { lender, session, .. } = ticket;
+    let epoch = session.epoch;
+    // From now on only the kernel has the keys.
+    drop(session);
     let seclusion = Seclusion::enter()?;
     attached.write_all(b"k").context("PID 1 is gone")?;
     drop(attached);
 
     let supervisor = Supervisor {
-        lender: ticket.lender,
-        epoch: ticket.session.epoch,
+        lender,
+        epoch,
         nbd,
         path,
         connection,
