@@ -256,7 +256,7 @@ fn kernel(kernel: &Result<(), String>) -> Finding {
         Err(missing) => Finding::new(
             Subject::Kernel,
             Verdict::Block,
-            missing.clone(),
+            sentence(missing),
             "Reboot if the kernel was just upgraded; else reinstall the kernel's package",
         ),
     }
@@ -268,10 +268,18 @@ fn disk(disk: &Result<String, String>) -> Finding {
         Err(why) => Finding::new(
             Subject::Disk,
             Verdict::Block,
-            why.clone(),
+            sentence(why),
             "Only a system that runs from one local disk can be lent",
         ),
     }
+}
+
+/// A reason, with a capital at its beginning like all findings.
+fn sentence(reason: &str) -> String {
+    let mut chars = reason.chars();
+    chars.next().map_or_else(String::new, |first| {
+        first.to_uppercase().chain(chars).collect()
+    })
 }
 
 fn pairing(paired: bool) -> Finding {
@@ -410,7 +418,8 @@ mod tests {
     /// One thing wrong at a time: exactly that subject blocks, and says what to do.
     #[test]
     fn each_obstacle_blocks_by_itself() {
-        let broken: [(Subject, fn(&mut Facts)); 11] = [
+        type Change = fn(&mut Facts);
+        let broken: [(Subject, Change); 11] = [
             (Subject::Image, |f| f.image = ImageState::Missing),
             (Subject::Image, |f| f.image = ImageState::Stale),
             (Subject::Image, |f| f.image = ImageState::Building),

@@ -108,14 +108,7 @@ impl Hands {
             }
             Order::Leave => {
                 self.turnstile.pass("before", "leave").await;
-                let session = Arc::clone(&self.session);
-                if let Err(Trouble(text)) = session.reboot_by_kexec().await {
-                    return (Event::Stayed, Some(text));
-                }
-                let text = match session.given_up().await {
-                    Ok(()) => "the shutdown was given up".to_owned(),
-                    Err(Trouble(text)) => text,
-                };
+                let Err(Trouble(text)) = self.session.reboot_by_kexec().await;
                 (Event::Stayed, Some(text))
             }
         }

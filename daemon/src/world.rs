@@ -19,6 +19,7 @@ pub mod searches;
 pub mod simulated;
 
 use crate::bouncer::Bouncer;
+use std::convert::Infallible;
 use std::future::Future;
 use std::os::fd::OwnedFd;
 use std::pin::Pin;
@@ -154,10 +155,9 @@ pub trait Session: Send + Sync {
     fn hold_sleep(&self) -> Doing<'_, OwnedFd>;
     /// Who forbids to shut down.
     fn inhibitors(&self) -> Doing<'_, Vec<Inhibitor>>;
-    /// Shuts down into the loaded kernel; returns when that has begun.
-    fn reboot_by_kexec(&self) -> Doing<'_, ()>;
-    /// Returns when a shutdown that had begun was given up, or never.
-    fn given_up(&self) -> Doing<'_, ()>;
+    /// Shuts down into the loaded kernel. Only comes back with the reason why that did not
+    /// happen: it was refused, or it had begun and was given up.
+    fn reboot_by_kexec(&self) -> Doing<'_, Infallible>;
     /// Whether the machine is on its way down.
     fn going_down(&self) -> Doing<'_, bool>;
     /// Reports all changes of the locks, as long as the service lives.

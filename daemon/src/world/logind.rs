@@ -2,6 +2,7 @@
 
 use super::{Doing, Happening, Reporter, Session, Trouble};
 use futures_util::StreamExt;
+use std::convert::Infallible;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 use stiefel_core::preflight::Inhibitor;
@@ -94,48 +95,34 @@ impl Session for Logind {
         })
     }
 
-    fn reboot_by_kexec(&self) -> Doing<'_, ()> {
+    fn reboot_by_kexec(&self) -> Doing<'_, Infallible> {
         Box::pin(async {
             let tried = "cannot reboot into the ramdisk";
             let trouble = |error: zbus::Error| Trouble::new(tried, error);
-            let mut signals = self
+            // One subscription for all, or a shutdown that is given up at once would be missed.
+            let signals = self
                 .manager
                 .receive_prepare_for_shutdown()
                 .await
                 .map_err(trouble)?;
+            let mut starts = std::pin::pin!(
+                signals.filter_map(async |signal| signal.args().ok().map(|args| args.start))
+            );
             self.manager
                 .reboot_with_flags(CHECKED_KEXEC)
                 .await
                 .map_err(trouble)?;
-            let started = async {
-                while let Some(signal) = signals.next().await {
-                    if signal.args().is_ok_and(|args| args.start) {
-                        return true;
-                    }
-                }
-                false
-            };
-            match tokio::time::timeout(ANNOUNCED_WITHIN, started).await {
-                Ok(true) => Ok(()),
-                Ok(false) | Err(_) => Err(Trouble::new(tried, "logind did not begin to shut down")),
+            let begun = starts.by_ref().any(async |start| start);
+            if !matches!(
+                tokio::time::timeout(ANNOUNCED_WITHIN, begun).await,
+                Ok(true)
+            ) {
+                return Err(Trouble::new(tried, "logind did not begin to shut down"));
             }
-        })
-    }
-
-    fn given_up(&self) -> Doing<'_, ()> {
-        Box::pin(async {
-            let tried = "cannot listen to logind";
-            let mut signals = self
-                .manager
-                .receive_prepare_for_shutdown()
-                .await
-                .map_err(|error| Trouble::new(tried, error))?;
-            while let Some(signal) = signals.next().await {
-                if signal.args().is_ok_and(|args| !args.start) {
-                    return Ok(());
-                }
-            }
-            Err(Trouble::new(tried, "the bus is gone"))
+            Err(match starts.any(async |start| !start).await {
+                true => Trouble::new(tried, "the shutdown was given up"),
+                false => Trouble::new(tried, "the bus is gone"),
+            })
         })
     }
 

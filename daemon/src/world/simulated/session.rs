@@ -1,6 +1,7 @@
 //! A session service that does what the script says.
 
 use super::super::{Doing, Happening, Reporter, Session, Trouble, sealed};
+use std::convert::Infallible;
 use std::os::fd::OwnedFd;
 use stiefel_core::preflight::Inhibitor;
 use tokio::sync::watch;
@@ -32,23 +33,19 @@ impl Session for SimulatedSession {
         Box::pin(async { Ok(self.inhibitors.borrow().clone()) })
     }
 
-    fn reboot_by_kexec(&self) -> Doing<'_, ()> {
+    fn reboot_by_kexec(&self) -> Doing<'_, Infallible> {
         Box::pin(async {
             if *self.shutdown.borrow() == Shutdown::Refused {
                 return Err(Trouble("the script refuses to reboot".into()));
             }
+            let mut shutdown = self.changing.subscribe();
             self.changing.send_replace(Shutdown::Begun);
-            Ok(())
-        })
-    }
-
-    fn given_up(&self) -> Doing<'_, ()> {
-        Box::pin(async {
-            let mut shutdown = self.shutdown.clone();
-            match shutdown.wait_for(|now| *now != Shutdown::Begun).await {
-                Ok(_) => Ok(()),
-                Err(_) => Err(Trouble("the script is over".into())),
-            }
+            Err(Trouble(
+                match shutdown.wait_for(|now| *now != Shutdown::Begun).await {
+                    Ok(_) => "the shutdown was given up".into(),
+                    Err(_) => "the script is over".into(),
+                },
+            ))
         })
     }
 
