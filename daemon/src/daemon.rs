@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 use stiefel_core::handoff::{Borrower, Effect, Event, HandOff, Silence, Step};
-use stiefel_core::pairing::{Name, PairingId, Policy};
+use stiefel_core::pairing::{Name, Pairing, PairingId, Policy};
 use stiefel_core::preflight::{Finding, Inhibitor};
 
 /// How long a borrower counts as searching after we heard it.
@@ -235,8 +235,20 @@ impl Daemon {
         self.links = Some(links);
         let plugged = !was_there && self.stiefellink().is_some();
         let idle = matches!(self.machine, HandOff::Idle { .. });
-        if plugged && idle && self.is_armed() && !self.ending {
+        let known = self.is_known(Borrower::Any);
+        if plugged && idle && known && self.is_armed() && !self.ending {
             self.announce(Borrower::Any, Trigger::Plug, self.config.on_plug, now);
+        }
+    }
+
+    /// Whether there is anybody who could borrow.
+    fn is_known(&self, borrower: Borrower) -> bool {
+        match borrower {
+            Borrower::Pairing(pairing) => self.records.contains_key(&pairing),
+            Borrower::Any => self
+                .records
+                .values()
+                .any(|record| record.pairing.policy != Policy::Never),
         }
     }
 
@@ -357,18 +369,25 @@ impl Daemon {
 
     fn plan(&self) -> Plan {
         let stiefellink = self.stiefellink();
+        let promised_to = match self.machine.borrower() {
+            Some(Borrower::Pairing(pairing)) => Some(pairing),
+            Some(Borrower::Any) | None => None,
+        };
+        let welcome = |mut pairing: Pairing| {
+            // Whoever lends to it by hand means it, whatever its searches may bring about.
+            if Some(pairing.id) == promised_to {
+                pairing.policy = Policy::Ask;
+            }
+            (pairing.policy != Policy::Never).then_some(pairing)
+        };
         Plan {
             lender: self.lender.clone(),
             pairings: self
                 .records
                 .values()
-                .map(|record| record.pairing.clone())
-                .filter(|pairing| pairing.policy != Policy::Never)
+                .filter_map(|record| welcome(record.pairing.clone()))
                 .collect(),
-            promised_to: match self.machine.borrower() {
-                Some(Borrower::Pairing(pairing)) => Some(pairing),
-                Some(Borrower::Any) | None => None,
-            },
+            promised_to,
             links: match self.trigger {
                 Trigger::Plug => stiefellink.iter().map(|link| link.mac).collect(),
                 Trigger::Person | Trigger::Search(_) => vec![],

@@ -83,6 +83,17 @@ class Leave(HandOff):
             self.assertNotIn(secret, line + str(self.objects()) + str(self.signals))
             self.assertNotIn(secret, (self.folder / "log").read_text())
 
+    def test_to_a_pairing_that_is_never_answered(self):
+        self.ctl("policy", "Desk", "never")
+        self.assert_refused(
+            "NotPaired", ROOT, HANDOFF, "Begin", "(oa{sv})", f"{ROOT}/pairings", {}
+        )
+        self.begin(self.pairing)
+        self.confirm()
+        self.wait_for("State", "leaving")
+        [pairing] = self.ticket()["pairings"]
+        self.assertEqual((pairing["name"], pairing["policy"]), ("Desk", "ask"))
+
     def test_services_that_do_not_run_are_no_obstacle(self):
         self.kill()
         self._end(self.mocks)

@@ -104,9 +104,7 @@ impl Daemon {
     }
 
     fn begin(&mut self, borrower: Borrower, now: Now) -> Result<Answer, Refused> {
-        if let Borrower::Pairing(pairing) = borrower
-            && !self.records.contains_key(&pairing)
-        {
+        if !self.is_known(borrower) {
             return Err(Refused::NotPaired);
         }
         let HandOff::Idle { .. } = self.machine else {
