@@ -266,4 +266,4 @@ def _boot_files(stick):
 
 def _until(state):
     """Waits in the laptop for a state of the hand-off, by the bus's signals."""
-    return f"timeout {STEP_SECONDS} stiefelctl monitor | grep -m 1 -w {state}"
+    return f"grep -m 1 -w {state} < <(timeout {STEP_SECONDS} stiefelctl monitor 2>&1)"

@@ -44,7 +44,8 @@ def must_not_be_in_system(machine):
         look 'other processes' < <(cat /proc/[0-9]*/cmdline /proc/[0-9]*/environ 2>/dev/null)
         while IFS= read -r file; do look "$file" < "$file"; done < <(
             find / -xdev -type f -perm /o+r -newer /etc/hostname)
-        open=$(find . ! -type l -perm /go+rwx)
+        # The images are everybody's files, but nobody else gets into the folder.
+        open=$(find . -path ./images -prune -o -perm /go+rwx -print)
         [ -z "$found" ] || { echo "secret found in:$found"; exit 1; }
         [ -z "$open" ] || { echo "not for root alone: $open"; exit 1; }
     """, timeout=120, check=False)
