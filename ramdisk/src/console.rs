@@ -57,7 +57,8 @@ pub fn note(text: &str) {
     write(LOG.get(), DEBUG, text);
 }
 
-/// Says what is wrong and what to do; also seen on consoles that were told to be quiet.
+/// Says what is wrong and what to do, or that it is right again; also seen on consoles that
+/// were told to be quiet.
 pub fn warn(text: &str) {
     write(LOG.get(), ERROR, text);
 }

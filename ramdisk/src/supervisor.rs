@@ -33,7 +33,7 @@ use stiefel_core::ticket::AttachTicket;
 use stiefel_linux::nbd::{Nbd, Patience};
 use stiefel_linux::process;
 
-use crate::console::{note, say, warn};
+use crate::console::{note, warn};
 use crate::hardware::Hardware;
 use connection::Connection;
 use control::Control;
@@ -246,7 +246,7 @@ impl Supervisor {
             next_try: Instant::now(),
         };
         release::tell_lender(&self.lender, self.epoch, verb)?;
-        say(&format!("The disk is given back to {}.", self.lender));
+        warn(&format!("The disk is given back to {}.", self.lender));
         Ok(())
     }
 
