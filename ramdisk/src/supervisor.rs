@@ -72,7 +72,9 @@ pub(crate) fn run(
         all_dead: Duration::from_secs(ticket.patience_secs.into()),
     };
     let connection = connect::attach(&mut nbd, &mut path, &ticket, patience)?;
-    let AttachTicket { lender, session, .. } = ticket;
+    let AttachTicket {
+        lender, session, ..
+    } = ticket;
     let epoch = session.epoch;
     // From now on only the kernel has the keys.
     drop(session);
@@ -198,7 +200,7 @@ impl Supervisor {
             }
             Some(waiting) if alive => {
                 let seconds = waiting.since.elapsed().as_secs();
-                say(&format!(
+                warn(&format!(
                     "{lender} is back after {seconds} s; this system goes on."
                 ));
                 self.waiting = None;
