@@ -151,7 +151,7 @@ fn nothing_but_the_whole_and_genuine_bundle_is_taken() {
         move || async move {
             let name = "laptop".parse().unwrap();
             let filter = Box::new(|link: &stiefel_linux::links::Link| link.is_ethernet);
-            let mut answerer = Answerer::open(name, &[known.clone()], filter).unwrap();
+            let mut answerer = Answerer::open(name, std::slice::from_ref(&known), filter).unwrap();
             answerer.set_standing(Standing::Offering);
             let listener = TcpListener::bind((Ipv6Addr::UNSPECIFIED, BOOT_PORT))
                 .await
