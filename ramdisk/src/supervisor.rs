@@ -128,6 +128,8 @@ impl Supervisor {
     fn run(mut self) -> ! {
         loop {
             let woken = self.wait();
+            // The client's events only wake us; the socket itself tells whether it is dead.
+            let _ = self.nbd.take_events();
             if woken.path {
                 self.path.heed();
             }
@@ -174,8 +176,6 @@ impl Supervisor {
 
     /// Looks after the connection: notices when it is dead, makes a new one.
     fn tend(&mut self) {
-        // The events only wake us; the socket itself tells whether it is dead.
-        let _ = self.nbd.take_events();
         self.connection.bury_dead();
         self.tell();
         self.connection.revive(&mut self.nbd, DEVICE, self.patience);
