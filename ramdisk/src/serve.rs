@@ -18,7 +18,6 @@ use lender::{Lender, Next};
 use rustix::system::{RebootCommand, reboot};
 use std::convert::Infallible;
 use std::time::Duration;
-use stiefel_core::loan::Event;
 use stiefel_core::modules::Purpose;
 use stiefel_core::ticket::ServeTicket;
 use stiefel_server::boot::{self, Asked};
@@ -115,7 +114,7 @@ async fn lend(
             Wake::Asked(asked) => lender.asked(asked, &mut answerer),
             Wake::Control(command) => lender.commanded(command),
             Wake::Gate(at_gate) => lender.at_gate(at_gate),
-            Wake::Deadline => lender.happened(Event::Tick { now: now() }),
+            Wake::Deadline => lender.look_at_clock(),
             Wake::Synced(result) => lender.synced(result),
             Wake::Power => lender.look_at_power(),
             Wake::Recall => lender.recall(),

@@ -10,7 +10,7 @@ use std::io;
 use std::net::SocketAddrV6;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use stiefel_core::bundle::{Answer, Grant, Request, agree, public_key};
 use stiefel_core::control::{Refused, Release, Released, Status};
 use stiefel_core::discovery::Standing;
@@ -28,6 +28,9 @@ use stiefel_server::discovery::{self, Answerer};
 use stiefel_server::disk::{Denied, Disk, Server};
 use stiefel_server::sockets::{listen, random};
 use tokio::sync::{mpsc, oneshot};
+
+/// A borrower that gives the disk back disconnects first: whoever is silent for this long does not.
+const SURE: Duration = Duration::from_secs(1);
 
 /// What the loop has to do next.
 pub enum Next {
@@ -51,6 +54,8 @@ pub struct Lender {
     logical_block: u32,
     loan: Loan,
     deadline: Option<Instant>,
+    /// When the last session ended, until we have told of it.
+    vanished: Option<Instant>,
     service: Option<Service>,
     to_gate: mpsc::Sender<AtGate>,
     /// Borrowers whose release waits for the disk to be synced.
@@ -74,6 +79,7 @@ impl Lender {
             disk,
             loan,
             deadline: None,
+            vanished: None,
             service: None,
             to_gate,
             releasing: vec![],
@@ -94,9 +100,28 @@ impl Lender {
         this
     }
 
-    /// When [`Event::Tick`] is due.
+    /// When [`Lender::look_at_clock`] is due.
     pub fn deadline(&self) -> Option<tokio::time::Instant> {
-        self.deadline.map(Into::into)
+        let unsaid = self.vanished.map(|since| since + SURE);
+        self.deadline
+            .into_iter()
+            .chain(unsaid)
+            .min()
+            .map(Into::into)
+    }
+
+    /// Reports the time to the loan machine.
+    pub fn look_at_clock(&mut self) -> Next {
+        if self.vanished.is_some_and(|since| since.elapsed() >= SURE) {
+            self.vanished = None;
+            if let Loan::Orphaned { .. } = self.loan {
+                console::warn(&format!(
+                    "The borrower has vanished. Waiting {} s for it; is the cable in?",
+                    self.ticket.limits.patience_secs
+                ));
+            }
+        }
+        self.happened(Event::Tick { now: now() })
     }
 
     /// Tells the search how we stand to everybody.
@@ -386,10 +411,7 @@ impl Lender {
     pub fn happened(&mut self, event: Event) -> Next {
         let effect = self.loan.handle(event, self.ticket.limits);
         if let (Loan::Orphaned { .. }, Event::HungUp { .. }) = (&self.loan, event) {
-            console::warn(&format!(
-                "The borrower has vanished. Waiting {} s for it; is the cable in?",
-                self.ticket.limits.patience_secs
-            ));
+            self.vanished = Some(now());
         }
         self.obey(effect)
     }
