@@ -3,6 +3,8 @@
 import pathlib
 import subprocess
 
+from .errors import LabError
+
 SUITE = "trixie"
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 
@@ -40,7 +42,9 @@ def make_tree(path, generator, log):
     command += [f"--dpkgopt=path-exclude={pattern}" for pattern in EXCLUDED]
     command += [f"--aptopt={line}" for line in _transport_options()]
     command += [SUITE, str(path), f"deb {archive()} {SUITE} main"]
-    subprocess.run(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, check=True)
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, check=False)
+    if done.returncode:
+        raise LabError(f"mmdebstrap ended with {done.returncode}, see {log.name}")
 
 
 def archive():
@@ -54,8 +58,8 @@ def archive():
         release, component, address = line.split(maxsplit=2)
         if release in (codename, SUITE) and component == "main":
             return address
-    raise RuntimeError(f"apt knows no archive with '{codename} main': "
-                       "add Debian's main archive to /etc/apt/sources.list.d")
+    raise LabError(f"apt knows no archive with '{codename} main': "
+                   "add Debian's main archive to /etc/apt/sources.list.d")
 
 
 def _transport_options():

@@ -11,6 +11,8 @@ import shutil
 import struct
 import subprocess
 
+from .errors import LabError
+
 SECTOR = 512
 MIB = 1 << 20
 CORE_MIB, BOOT_MIB, ROOT_MIB = 1, 192, 1400
@@ -40,7 +42,7 @@ def make(path, tree):
     os.rename(tree / "boot", boot)
     try:
         (tree / "boot").mkdir(mode=0o755)
-        release = _only(boot.glob("vmlinuz-*")).name.removeprefix("vmlinuz-")
+        release = kernel_release(boot)
         (boot / "grub").mkdir()
         (boot / "grub/grub.cfg").write_text(_menu(release), encoding="utf-8")
         _partition(path)
@@ -50,6 +52,14 @@ def make(path, tree):
         return release, {str(file.relative_to(boot)): _sha256(file) for file in boot.rglob("*") if file.is_file()}
     finally:
         shutil.rmtree(boot)
+
+
+def kernel_release(boot):
+    """The release of the one kernel in a folder /boot."""
+    found = [path.name.removeprefix("vmlinuz-") for path in boot.glob("vmlinuz-*")]
+    if len(found) != 1:
+        raise LabError(f"one kernel is expected in {boot}, not {found}")
+    return found[0]
 
 
 def _menu(release):
@@ -100,13 +110,6 @@ def _install_grub(path, core_path):
         disk.write(sector)
         disk.seek(first * SECTOR)
         disk.write(core)
-
-
-def _only(paths):
-    found = list(paths)
-    if len(found) != 1:
-        raise RuntimeError(f"one kernel is expected in the tree, not {[str(path) for path in found]}")
-    return found[0]
 
 
 def _sha256(path):

@@ -1,8 +1,11 @@
-"""A whole loan of a system whose initramfs is made by dracut."""
+"""A whole loan of a system whose initramfs is made by dracut, with systemd in it."""
 
-from . import loan_initramfs_tools
+from lab.loan import Loan
+from scenarios.loan_initramfs_tools import lend_and_look
 
 
 def play(lab, journey, installed):
-    """The same steps, with systemd already in the lent system's initramfs."""
-    loan_initramfs_tools.play(lab, journey, installed, generator="dracut")
+    """The same loan of another system."""
+    loan = Loan(lab, journey, installed, generator="dracut")
+    loan.prepare()
+    lend_and_look(loan)

@@ -1,12 +1,24 @@
-"""The main job: a whole loan of a system whose initramfs is made by initramfs-tools."""
+"""The main job: a whole loan of a system whose initramfs is made by initramfs-tools.
+
+networkd is the lent system's network service; it would touch the NIC as well.
+"""
 
 from lab.loan import Loan
 
 
-def play(lab, journey, installed, generator="initramfs-tools", network="networkd"):
+def play(lab, journey, installed):
+    """All steps, as a person would take them."""
+    loan = Loan(lab, journey, installed)
+    loan.make_disk()
+    loan.boot_laptop()
+    loan.update_image()
+    loan.pair()
+    loan.arm()
+    lend_and_look(loan)
+
+
+def lend_and_look(loan):
     """Lends, writes, gives back, and looks at everything that must hold."""
-    loan = Loan(lab, journey, installed, generator, network)
-    loan.prepare()
     loan.lend()
     loan.write_witness()
     loan.give_back()

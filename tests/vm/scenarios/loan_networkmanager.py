@@ -1,8 +1,11 @@
 """A whole loan of a system in which NetworkManager would take the NIC that its root hangs on."""
 
-from . import loan_initramfs_tools
+from lab.loan import Loan
+from scenarios.loan_initramfs_tools import lend_and_look
 
 
 def play(lab, journey, installed):
-    """The same steps, with NetworkManager on both sides of the loan."""
-    loan_initramfs_tools.play(lab, journey, installed, network="NetworkManager")
+    """The same loan of another system."""
+    loan = Loan(lab, journey, installed, network="NetworkManager")
+    loan.prepare()
+    lend_and_look(loan)
