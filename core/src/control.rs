@@ -30,7 +30,7 @@ pub struct Status {
     pub read_bytes: u64,
     /// Bytes that the borrower has written to the disk.
     pub written_bytes: u64,
-    /// Memory in use on the lender, bytes (`MemTotal` less `MemAvailable`).
+    /// Memory in use on the lender, bytes: what is neither free nor a copy of something on a disk.
     pub memory_bytes: u64,
 }
 

@@ -11,11 +11,19 @@ pub fn power() -> Power {
     })
 }
 
-/// Memory in use, bytes: what is not available to programs.
+/// Memory in use, bytes: what is neither free nor a copy of something on a disk.
+/// The ramdisk's own files count. `MemAvailable` would not do: it also takes off
+/// what the kernel keeps free for emergencies (Documentation/filesystems/proc.rst).
 pub fn memory_bytes() -> u64 {
     let text = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
-    let field = |name: &str| meminfo(&text, name).unwrap_or(0);
-    field("MemTotal:").saturating_sub(field("MemAvailable:"))
+    used(&text).unwrap_or(0)
+}
+
+fn used(text: &str) -> Option<u64> {
+    let field = |name: &str| meminfo(text, name);
+    let files_in_memory = field("Shmem:")? + field("Unevictable:")?;
+    let copies = field("Buffers:")? + field("Cached:")?.saturating_sub(files_in_memory);
+    Some(field("MemTotal:")?.saturating_sub(field("MemFree:")? + copies + field("SReclaimable:")?))
 }
 
 fn meminfo(text: &str, name: &str) -> Option<u64> {
@@ -29,9 +37,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn memory_is_read_in_bytes() {
-        let text = "MemTotal:        2048 kB\nMemFree:  1 kB\nMemAvailable:    1024 kB\n";
-        assert_eq!(meminfo(text, "MemAvailable:"), Some(1 << 20));
-        assert_eq!(meminfo(text, "SwapTotal:"), None);
+    fn files_in_memory_are_in_use_and_copies_of_the_disk_are_not() {
+        let text = "MemTotal: 1000 kB\nMemFree: 500 kB\nMemAvailable: 400 kB\nBuffers: 200 kB\n\
+             Cached: 150 kB\nUnevictable: 60 kB\nShmem: 40 kB\nSReclaimable: 10 kB\n";
+        let expected = 1000 - 500 - 200 - 50 - 10;
+        assert_eq!(used(text), Some(expected << 10));
+        assert_eq!(used("MemTotal: 1000 kB\n"), None);
     }
 }
