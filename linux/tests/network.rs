@@ -80,7 +80,6 @@ fn our_own_link_local_address_works_at_once() {
     in_namespace(|| {
         let (mut links, left, right) = cable();
         for end in [&left, &right] {
-            sysctl::prepare_interface(&end.name).unwrap();
             links.without_own_addresses(end.index).unwrap();
             links.set_up(end.index).unwrap();
             assert_eq!(links.link_local(end.index).unwrap(), None);
@@ -92,6 +91,20 @@ fn our_own_link_local_address_works_at_once() {
         assert_eq!(links.link_local(right.index).unwrap(), None);
         let socket = std::net::UdpSocket::bind(SocketAddrV6::new(address, 0, 0, left.index));
         socket.unwrap();
+    });
+}
+
+#[test]
+fn a_prepared_interface_listens_to_no_router() {
+    in_namespace(|| {
+        cable();
+        sysctl::prepare_interface("left").unwrap();
+        for (name, expected) in [("left", "0"), ("right", "1")] {
+            for setting in ["accept_ra", "accept_dad"] {
+                let name = format!("net/ipv6/conf/{name}/{setting}");
+                assert_eq!(sysctl::get(&name).unwrap(), expected, "{name}");
+            }
+        }
     });
 }
 
