@@ -78,7 +78,8 @@ class DBusError(Exception):
 
 
 class Case(unittest.TestCase):
-    """A test with a bus of its own. `SERVICES` are the mocked ones that run."""
+    """A test with a bus of its own. `SERVICES` are the mocked ones that run; without any, the
+    daemon has none of the real ones either."""
 
     SERVICES = MOCKED
 
@@ -150,9 +151,9 @@ class Case(unittest.TestCase):
             None,
         )
 
-    def start(self, *arguments):
+    def start(self):
         """Starts the daemon, and returns when it has its name and all objects."""
-        arguments = arguments or ("--services",)
+        arguments = ["--services"] if self.SERVICES else []
         command = [BIN / "stiefeld", "--bus", self.address, "--simulate", self.machine, *arguments]
         self.daemon = self._spawn([str(word) for word in command], stderr=self.log)
         self.wait(lambda: self.daemon.poll() is not None or self._owner(SERVICE), "the name")
@@ -264,6 +265,10 @@ class Case(unittest.TestCase):
             for _, member, arguments in self.signals
             if member == "PropertiesChanged" and "State" in arguments[1] and arguments[0] == HANDOFF
         ]
+
+    def wait_for_states(self, *last):
+        """Until these are the last states; for those that do not stay until somebody looks."""
+        self.wait(lambda: self.states()[-len(last) :] == list(last), f"the states {last}")
 
     def assert_refused(self, error, *call, **options):
         """The call fails with our own error of this name, or with a full one."""
