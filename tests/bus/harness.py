@@ -40,6 +40,8 @@ STEPS = ["hold-sleep", "check-image", "claim-link", "load-kernel"]
 # Only a failure takes as long as this, on a machine as slow as it likes.
 LIMIT = 60
 
+PATIENT = "[hand-off]\ncountdown-secs = 600\nconfirm-secs = 3600\n"
+
 BUS = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-BUS Bus Configuration 1.0//EN"
   "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
 <busconfig>
@@ -106,6 +108,8 @@ class Case(unittest.TestCase):
             SERVICE, None, None, None, None, Gio.DBusSignalFlags.NONE, self._record
         )
         self.daemon = None
+        # A test that is slower than a countdown would see something else.
+        self.write("etc/stiefelsystem/00-patient.toml", PATIENT)
         self.configure()
 
     def configure(self):
