@@ -10,7 +10,7 @@ use crate::config::{self, Config, LinkName};
 use crate::hands::Order;
 use crate::request::{Answer, Refused, Reply};
 use crate::store::{Record, Store};
-use crate::world::{Happening, Link, Plan, PowerNow, Survey};
+use crate::world::{Happening, Link, Plan, PowerNow, Survey, Trouble};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -70,7 +70,9 @@ pub struct Daemon {
     inhibitors: Vec<Inhibitor>,
     survey: Survey,
     surveying: bool,
-    waiting_for_survey: Vec<Reply>,
+    /// Whose survey is under way, and whose has to be a later one.
+    refreshing: Vec<Reply>,
+    refreshing_next: Vec<Reply>,
     machine: HandOff,
     trigger: Trigger,
     detail: String,
@@ -88,7 +90,7 @@ impl Daemon {
         config_folder: PathBuf,
         store: Store,
         survey: Survey,
-    ) -> Result<Self, crate::world::Trouble> {
+    ) -> Result<Self, Trouble> {
         let (records, store_mistakes) = store.load()?;
         let (config, config_mistakes) = config::load(&config_folder);
         Ok(Self {
@@ -111,7 +113,8 @@ impl Daemon {
             inhibitors: vec![],
             survey,
             surveying: false,
-            waiting_for_survey: vec![],
+            refreshing: vec![],
+            refreshing_next: vec![],
             machine: HandOff::default(),
             trigger: Trigger::Person,
             detail: String::new(),
@@ -128,7 +131,8 @@ impl Daemon {
             Happening::Links(links) => self.linked(links, now),
             Happening::Power(power) => self.power = power,
             Happening::Inhibitors(inhibitors) => self.inhibitors = inhibitors,
-            Happening::Surveyed(survey) => self.surveyed(*survey),
+            Happening::Noticed(survey) => self.survey = *survey,
+            Happening::Surveyed(survey) => self.surveyed(survey),
             Happening::Report(event, complaint) => self.reported(event, complaint, now),
             Happening::Reload => self.refresh(None),
             Happening::Terminate => {
@@ -206,12 +210,29 @@ impl Daemon {
         self.obey(effect, now);
     }
 
-    fn surveyed(&mut self, survey: Survey) {
-        self.survey = survey;
-        self.surveying = false;
-        for reply in self.waiting_for_survey.drain(..) {
-            self.outbox.replies.push((reply, Ok(Answer::Done)));
+    fn surveyed(&mut self, survey: Result<Box<Survey>, Trouble>) {
+        let answer = match survey {
+            Ok(survey) => {
+                self.survey = *survey;
+                Ok(())
+            }
+            Err(trouble) => Err(Refused::Failed(trouble)),
+        };
+        for reply in self.refreshing.drain(..) {
+            let answer = answer.clone().map(|()| Answer::Done);
+            self.outbox.replies.push((reply, answer));
         }
+        self.surveying = false;
+        // The one that has just ended may have begun before they asked.
+        if !self.refreshing_next.is_empty() {
+            self.refreshing = std::mem::take(&mut self.refreshing_next);
+            self.start_survey();
+        }
+    }
+
+    fn start_survey(&mut self) {
+        self.surveying = true;
+        self.outbox.survey = true;
     }
 
     fn reported(&mut self, event: Event, complaint: Option<String>, now: Now) {
@@ -268,10 +289,11 @@ impl Daemon {
 
     fn refresh(&mut self, reply: Option<Reply>) {
         (self.config, self.config_mistakes) = config::load(&self.folder);
-        self.waiting_for_survey.extend(reply);
-        if !self.surveying {
-            self.surveying = true;
-            self.outbox.survey = true;
+        if self.surveying {
+            self.refreshing_next.extend(reply);
+        } else {
+            self.refreshing.extend(reply);
+            self.start_survey();
         }
     }
 

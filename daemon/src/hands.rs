@@ -128,7 +128,7 @@ impl Hands {
                 let image = survey.image;
                 // Whatever else is in the way now, the loop finds it in these.
                 let _ = reporter.send(Happening::Inhibitors(inhibitors)).await;
-                let _ = reporter.send(Happening::Surveyed(Box::new(survey))).await;
+                let _ = reporter.send(Happening::Noticed(Box::new(survey))).await;
                 match image {
                     ImageState::Ready => Ok(()),
                     ImageState::Missing | ImageState::Stale | ImageState::Building => Err(Trouble(

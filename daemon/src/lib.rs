@@ -130,12 +130,8 @@ impl Loop {
     fn look(&self) {
         let (machine, reporter) = (Arc::clone(&self.machine), self.reporter.clone());
         tokio::spawn(async move {
-            match hands::survey(&machine).await {
-                Ok(survey) => {
-                    let _ = reporter.send(Happening::Surveyed(Box::new(survey))).await;
-                }
-                Err(error) => tracing::error!("{error}"),
-            }
+            let survey = hands::survey(&machine).await.map(Box::new);
+            let _ = reporter.send(Happening::Surveyed(survey)).await;
         });
     }
 }

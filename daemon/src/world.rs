@@ -67,8 +67,10 @@ pub enum Happening {
     Power(PowerNow),
     /// All locks that forbid to shut down, as they are now.
     Inhibitors(Vec<Inhibitor>),
-    /// The machine was looked at.
-    Surveyed(Box<Survey>),
+    /// The survey that was ordered has ended.
+    Surveyed(Result<Box<Survey>, Trouble>),
+    /// The hands have looked at the machine.
+    Noticed(Box<Survey>),
     /// An order was carried out, or not; with what there is to complain about.
     Report(handoff::Event, Option<String>),
     /// Somebody asks this process to look again at its configuration.
