@@ -19,7 +19,7 @@ def main():
     parser.add_argument("--keep", action="store_true", help="leave the machines running at the end")
     arguments = parser.parse_args()
     stage.as_root()
-    out = (arguments.out or pathlib.Path(tempfile.mkdtemp(prefix="stiefelsystem-try-"))).resolve()
+    out = stage.folder(arguments.out, "stiefelsystem-try-")
     journey = Journey(out, lambda: time.monotonic() - zero)
     journey.say(f"logs go to {out}")
     passed = False

@@ -52,6 +52,11 @@ class Journey:
         self.legs.append(leg)
         self.say(f"{name}: {leg.seconds():.1f} s")
 
+    def span(self, fact, first, last):
+        """Keeps, as a fact, the seconds from the start of one leg to the end of another."""
+        by_name = {leg.name: leg for leg in self.legs}
+        self.facts[fact] = round(by_name[last].end - by_name[first].start, 1)
+
     def say(self, text):
         """A line of progress."""
         if not self._quiet:

@@ -22,6 +22,13 @@ BOOT_SECONDS = 400
 STEP_SECONDS = 180
 
 
+# Legs that others are counted from or to.
+CONFIRMED = "laptop: confirmed to leaving"
+SERVING = "laptop: ramdisk to serving"
+DESKTOP_ON = "desktop: power-on, kernel"
+LENT_UP = "desktop: attached to multi-user"
+
+
 class Loan:
     """The machines and what is known of them; `installed` is a folder from tools/install."""
 
@@ -53,6 +60,8 @@ class Loan:
         self.start_desktop()
         self.hand_over()
         self.boot_lent_system()
+        self.journey.span("seconds_confirmed_to_serving", CONFIRMED, SERVING)
+        self.journey.span("seconds_desktop_on_to_multi_user", DESKTOP_ON, LENT_UP)
 
     # What comes before any loan
 
@@ -149,7 +158,7 @@ class Loan:
     def hand_over(self):
         """Confirms, and follows the laptop out of its system into the ramdisk."""
         here = self.laptop.console.position()
-        with self.journey.leg("laptop: confirmed to leaving"):
+        with self.journey.leg(CONFIRMED):
             self.laptop.run("stiefelctl confirm")
             self.laptop.console.wait(words.GOING_DOWN, STEP_SECONDS, here)
         self.follow_hand_over(here)
@@ -159,7 +168,7 @@ class Loan:
         console = self.laptop.console
         with self.journey.leg("laptop: shutdown, kexec, kernel") as leg:
             _, leg.end = console.wait(words.OURS, STEP_SECONDS, console_after)
-        with self.journey.leg("laptop: ramdisk to serving") as leg:
+        with self.journey.leg(SERVING) as leg:
             _, leg.end = console.wait(words.SERVING, STEP_SECONDS, console_after)
 
     def boot_lent_system(self):
@@ -175,7 +184,7 @@ class Loan:
             _, leg.end = console.wait(words.OURS, STEP_SECONDS, here)
         with self.journey.leg("desktop: ramdisk to disk attached") as leg:
             _, leg.end = console.wait(words.ATTACHED, STEP_SECONDS, here)
-        with self.journey.leg("desktop: attached to multi-user") as leg:
+        with self.journey.leg(LENT_UP) as leg:
             leg.end = self._wait_up(self.desktop, here, 0)
             self._check_root(self.desktop, "/dev/nbd0")
         memory, _ = self.laptop.console.wait(words.HELD, STEP_SECONDS)

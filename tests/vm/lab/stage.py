@@ -10,6 +10,7 @@ import pathlib
 import signal
 import subprocess
 import sys
+import tempfile
 import traceback
 
 from . import Lab
@@ -20,16 +21,29 @@ PROJECT = pathlib.Path(__file__).resolve().parents[3]
 TOOL_SECONDS = 3600
 
 
+KEPT = ("PATH", "CARGO_HOME", "RUSTUP_HOME", "RUSTUP_TOOLCHAIN", "STIEFEL_CACHE", "STIEFEL_ACCEL")
+
+
 def as_root():
     """Starts this program again by sudo where it is not root's: network and disks are root's."""
+    # A person's path often has no administrator's tools in it.
+    os.environ["PATH"] += ":/usr/local/sbin:/usr/sbin:/sbin"
     if os.geteuid() == 0:
         return
-    kept = [f"{name}={os.environ[name]}" for name in ("PATH", "STIEFEL_CACHE", "STIEFEL_ACCEL")
-            if name in os.environ]
+    kept = [f"{name}={os.environ[name]}" for name in KEPT if name in os.environ]
     try:
         os.execvp("sudo", ["sudo", "env", *kept, sys.executable, *sys.argv])
     except FileNotFoundError:
         raise SystemExit("this needs root: run it as root, or install sudo") from None
+
+
+def folder(named, prefix):
+    """The folder that was named for the logs, or a new one that everybody may read."""
+    if named:
+        return named.resolve()
+    new = pathlib.Path(tempfile.mkdtemp(prefix=prefix))
+    new.chmod(0o755)
+    return new
 
 
 def prepare(journey, installed):
