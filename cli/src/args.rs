@@ -1,7 +1,7 @@
 //! The command line, and from it to what it asks for.
 
 use crate::client::{self, Client};
-use crate::{export, lend, monitor, pairings, status, update};
+use crate::{export, lend, monitor, pairings, serve, status, update};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::process::ExitCode;
 
@@ -80,6 +80,8 @@ enum Command {
     Monitor(Output),
     /// Make the ramdisks of installed kernels
     Update(update::UpdateArgs),
+    /// Serve a disk or an image to NBD clients, until interrupted
+    Serve(serve::ServeArgs),
 }
 
 /// What a search brings about.
@@ -114,14 +116,21 @@ pub fn main() -> ExitCode {
 
 async fn run(cli: Cli) -> anyhow::Result<()> {
     let bus = cli.bus.as_deref();
-    if let Command::Update(args) = &cli.command {
-        update::run(args)?;
-        client::look_again(bus).await;
-        return Ok(());
-    }
-    let client = Client::connect(bus).await?;
     match cli.command {
-        Command::Status(output) => status::show(&client, output).await,
+        Command::Update(args) => {
+            update::run(&args)?;
+            client::look_again(bus).await;
+            Ok(())
+        }
+        Command::Serve(args) => serve::run(args).await,
+        command => ask(&Client::connect(bus).await?, command).await,
+    }
+}
+
+/// Runs a command that needs the daemon.
+async fn ask(client: &Client, command: Command) -> anyhow::Result<()> {
+    match command {
+        Command::Status(output) => status::show(client, output).await,
         Command::Arm => {
             client.manager.arm(Default::default()).await?;
             println!("Searches of paired machines are answered.");
@@ -132,24 +141,24 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
             println!("Searches are not answered any more.");
             Ok(())
         }
-        Command::Pair { name, output } => pairings::pair(&client, &name, output).await,
-        Command::Pairings(output) => pairings::list(&client, output).await,
-        Command::Forget { name } => pairings::forget(&client, &name).await,
+        Command::Pair { name, output } => pairings::pair(client, &name, output).await,
+        Command::Pairings(output) => pairings::list(client, output).await,
+        Command::Forget { name } => pairings::forget(client, &name).await,
         Command::Policy { name, policy } => {
             let policy = match policy {
                 Policy::Ask => "ask",
                 Policy::Automatic => "automatic",
                 Policy::Never => "never",
             };
-            pairings::set_policy(&client, &name, policy).await
+            pairings::set_policy(client, &name, policy).await
         }
-        Command::Rename { name, new_name } => pairings::rename(&client, &name, &new_name).await,
-        Command::ExportBoot(args) => export::run(&client, args).await,
-        Command::Lend(args) => lend::lend(&client, args).await,
-        Command::Confirm => lend::confirm(&client).await,
-        Command::Cancel => lend::cancel(&client).await,
-        Command::Monitor(output) => monitor::run(&client, output).await,
-        // Done above: it needs no daemon.
-        Command::Update(_) => Ok(()),
+        Command::Rename { name, new_name } => pairings::rename(client, &name, &new_name).await,
+        Command::ExportBoot(args) => export::run(client, args).await,
+        Command::Lend(args) => lend::lend(client, args).await,
+        Command::Confirm => lend::confirm(client).await,
+        Command::Cancel => lend::cancel(client).await,
+        Command::Monitor(output) => monitor::run(client, output).await,
+        // Done above: they need no daemon.
+        Command::Update(_) | Command::Serve(_) => Ok(()),
     }
 }

@@ -6,6 +6,7 @@ mod export;
 mod lend;
 mod monitor;
 mod pairings;
+mod serve;
 mod status;
 mod update;
 

@@ -1,6 +1,6 @@
 """Each function that is a check uses the disk service with a foreign client.
 
-usage: clients.py SERVE_DISK [CHECK ...]
+usage: clients.py STIEFELCTL [CHECK ...]
 
 Runs all checks, or those named, and says which failed and why.
 """
@@ -10,6 +10,7 @@ import errno
 import json
 import os
 import random
+import signal
 import subprocess
 import sys
 import tempfile
@@ -65,13 +66,17 @@ def served(content=b"", *flags):
             image.write(content)
             image.truncate(SIZE)
         server = subprocess.Popen(
-            [SERVE_DISK, f"{folder}/disk.img", *flags], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [STIEFELCTL, "serve", f"{folder}/disk.img", "--listen=127.0.0.1:0", "--json", *flags],
+            stdout=subprocess.PIPE, text=True,
         )
         try:
-            yield Served(folder, int(server.stdout.readline()))
+            disk = Served(folder, json.loads(server.stdout.readline())["port"])
+            yield disk
         finally:
-            server.stdin.close()
-            assert server.wait(LIMIT_SECS) == 0, "the server failed"
+            server.send_signal(signal.SIGINT)
+            output, _ = server.communicate(timeout=LIMIT_SECS)
+            assert server.returncode == 0, "the server failed"
+        disk.summary = json.loads(output)
 
 
 def noise(length, seed=1):
@@ -107,6 +112,30 @@ def nbdinfo_tells_what_the_disk_can_do():
     with served(b"", "--read-only") as disk:
         run("nbdinfo", "--is", "read-only", disk.uri())
         assert subprocess.run(["nbdinfo", "--can", "trim", disk.uri()]).returncode == 2
+
+
+@check
+def stiefelctl_sums_up_and_refuses():
+    with served() as disk:
+        handle = disk.handle()
+        handle.pwrite(bytes(512), 0)
+        handle.pread(1024, 0)
+        handle.flush()
+        taken = refusal(disk.image)
+        assert "is in use" in taken, taken
+    expected = {"sessions": 1, "requests": 3, "errors": 0, "read_bytes": 1024, "written_bytes": 512, "flushes": 1}
+    assert disk.summary.items() >= expected.items(), disk.summary
+    assert "--insecure" in refusal("/dev/null", "--listen=0.0.0.0:0")
+    assert "neither a disk nor an image" in refusal("/dev/null")
+    assert "No such file" in refusal("/nowhere")
+
+
+def refusal(*arguments):
+    """What is said when serving is refused."""
+    command = [STIEFELCTL, "serve", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT_SECS, stdin=subprocess.DEVNULL)
+    assert done.returncode == 1, done
+    return done.stderr
 
 
 @check
@@ -331,5 +360,5 @@ def main():
 
 
 if __name__ == "__main__":
-    SERVE_DISK = os.path.abspath(sys.argv[1])
+    STIEFELCTL = os.path.abspath(sys.argv[1])
     sys.exit(main())
