@@ -1,7 +1,8 @@
 //! The borrower, from its stick: finds its lender, wakes it, fetches its
 //! system, and starts it.
 
-use crate::{console, hardware, wires};
+use crate::hardware::Hardware;
+use crate::{console, wires};
 use anyhow::Context;
 use std::convert::Infallible;
 use std::io::Write;
@@ -15,12 +16,15 @@ use stiefel_core::pairing::Name;
 use stiefel_core::ticket::{AttachTicket, FetchTicket, Session, TICKET_PATH, Ticket};
 use stiefel_linux::kexec;
 use stiefel_linux::links::Links;
+use stiefel_linux::uevent::Uevents;
 use stiefel_server::discovery::{Found, Seeker};
 use stiefel_server::fetch::{FetchError, Fetched, fetch};
 use zeroize::Zeroizing;
 
 /// Who goes on in the lent system: the init of its own initramfs.
 const INIT: &str = "/init";
+/// What leads to the lender. It comes first: a link takes its time to come up.
+const NETWORK: &[Purpose] = &[Purpose::Bus, Purpose::UsbHost, Purpose::Net];
 /// Nothing of this machine's own disks is touched, so nothing that drives them is loaded.
 const DRIVEN: &[Purpose] = &[Purpose::Bus, Purpose::Net, Purpose::UsbHost, Purpose::Hid];
 
@@ -34,8 +38,11 @@ pub fn run(ticket: FetchTicket) -> anyhow::Result<Infallible> {
         ticket.lender
     ));
     kexec::available()?;
-    hardware::keep_driven(DRIVEN)?;
+    let uevents = Uevents::open()?;
+    let mut hardware = Hardware::open()?;
+    hardware.coldplug(NETWORK);
     wires::keep_on(vec![])?;
+    hardware.keep_driven(uevents, DRIVEN, &[])?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use stiefel_core::modules::{Index, Module, Purpose};
+use stiefel_core::modules::{Index, Module, Purpose, normal};
 use stiefel_linux::uevent::{Event, Uevents};
 use stiefel_linux::{modules, process};
 
@@ -46,25 +46,26 @@ impl Hardware {
         })
     }
 
-    /// Loads modules by name, with all they need. An error when one cannot be had: the caller
-    /// needs it, whatever the hardware.
+    /// Loads modules by name, with all they need. An error when one of them cannot be had: the
+    /// caller needs it, whatever the hardware.
     pub fn load_named(&mut self, names: &[&str]) -> Result<()> {
-        let wanted: Vec<Module> = self.index.named(names)?.into_iter().cloned().collect();
-        for module in wanted {
-            if self.tried.insert(module.name.clone()) {
-                modules::load(&path_of(&module), c"")?;
-            }
-        }
-        Ok(())
+        names.iter().try_for_each(|name| self.load_with(name, c""))
     }
 
     /// Loads one module with parameters, with all it needs.
     pub fn load_with(&mut self, name: &str, parameters: &CStr) -> Result<()> {
         let wanted: Vec<Module> = self.index.named([name])?.into_iter().cloned().collect();
         for module in wanted {
-            let own = if module.name == name { parameters } else { c"" };
-            if self.tried.insert(module.name.clone()) {
-                modules::load(&path_of(&module), own)?;
+            let own = normal(name) == module.name;
+            if !self.tried.insert(module.name.clone()) {
+                continue;
+            }
+            let parameters = if own { parameters } else { c"" };
+            match modules::load(&path_of(&module), parameters) {
+                Err(error) if own => return Err(error.into()),
+                // It may be of use only; if it is not, the one that needs it fails, too.
+                Err(error) => warn(&format!("{error}.")),
+                Ok(_) => {}
             }
         }
         Ok(())
@@ -121,28 +122,36 @@ impl Hardware {
         }
         loaded
     }
-}
 
-/// Drives the hardware that is there now, and from then on, in a thread, what is plugged in.
-///
-/// # Errors
-/// The ramdisk has no index of its modules, or the kernel tells nothing of its devices.
-pub fn keep_driven(purposes: &'static [Purpose]) -> Result<()> {
-    let uevents = Uevents::open()?;
-    let mut hardware = Hardware::open()?;
-    hardware.coldplug(purposes);
-    std::thread::Builder::new()
-        .name("hardware".into())
-        .spawn(move || {
+    /// Goes on in a thread: with what is there and not driven yet, the `named` modules, and
+    /// then with what is plugged in. `uevents` were opened before the first look.
+    ///
+    /// # Errors
+    /// No memory for a thread.
+    pub fn keep_driven(
+        mut self,
+        uevents: Uevents,
+        purposes: &'static [Purpose],
+        named: &'static [&'static str],
+    ) -> Result<()> {
+        let drive = move || {
+            self.coldplug(purposes);
+            if let Err(error) = self.load_named(named) {
+                warn(&format!("{error:#}."));
+            }
             while process::wait_readable(&uevents, QUIET).is_ok() {
                 let events = uevents.take().unwrap_or_default();
-                hardware.hotplug(&events, purposes);
+                self.hotplug(&events, purposes);
             }
-        })?;
-    Ok(())
+        };
+        std::thread::Builder::new()
+            .name("hardware".into())
+            .spawn(drive)?;
+        Ok(())
+    }
 }
 
-/// Loads modules by name, with all they need.
+/// Loads modules by name, with all they need. Waits for one that is just being loaded.
 ///
 /// # Errors
 /// One of them is not there or does not load.

@@ -11,7 +11,8 @@ mod lender;
 mod status;
 mod tunnel;
 
-use crate::{console, hardware, home, wires};
+use crate::hardware::Hardware;
+use crate::{console, home, wires};
 use anyhow::Context;
 use gate::AtGate;
 use lender::{Lender, Next};
@@ -20,6 +21,7 @@ use std::convert::Infallible;
 use std::time::Duration;
 use stiefel_core::modules::Purpose;
 use stiefel_core::ticket::ServeTicket;
+use stiefel_linux::uevent::Uevents;
 use stiefel_server::boot::{self, Asked};
 use stiefel_server::control::Command;
 use stiefel_server::discovery::{self, Answerer};
@@ -28,12 +30,16 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, sleep_until};
 
+/// What leads to a borrower. It comes first: a link takes its time to come up.
+const NETWORK: &[Purpose] = &[Purpose::Bus, Purpose::UsbHost, Purpose::Net];
+/// What leads to the disk.
+const STORAGE: &[Purpose] = &[Purpose::Bus, Purpose::UsbHost, Purpose::Storage];
 /// Everything that a loan may need on this side.
 const DRIVEN: &[Purpose] = &[
     Purpose::Bus,
+    Purpose::UsbHost,
     Purpose::Net,
     Purpose::Storage,
-    Purpose::UsbHost,
     Purpose::Hid,
     Purpose::Power,
 ];
@@ -69,9 +75,12 @@ pub fn run(ticket: ServeTicket) -> anyhow::Result<Infallible> {
     ));
     // Ctrl-Alt-Del shall reach us as a signal instead of rebooting at once.
     reboot(RebootCommand::CadOff).context("cannot take over Ctrl-Alt-Del")?;
-    hardware::keep_driven(DRIVEN)?;
-    hardware::load(&["wireguard"])?;
+    let uevents = Uevents::open()?;
+    let mut hardware = Hardware::open()?;
+    hardware.coldplug(NETWORK);
     wires::keep_on(ticket.links.clone())?;
+    hardware.coldplug(STORAGE);
+    hardware.keep_driven(uevents, DRIVEN, &[tunnel::MODULE])?;
     let found = disk::find(&ticket.disk)?;
     let disk = Disk::open(&found.node(), Access::ReadWrite)?;
     let runtime = tokio::runtime::Builder::new_current_thread()

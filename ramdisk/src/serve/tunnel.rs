@@ -1,15 +1,23 @@
 //! The lender's end of the tunnel: one peer, keys of this grant.
 
+use crate::hardware;
 use stiefel_core::net::{
     BORROWER_ADDRESS, LENDER_ADDRESS, TUNNEL_INTERFACE, TUNNEL_PORT, TUNNEL_PREFIX,
 };
 use stiefel_core::secret::Secret;
-use stiefel_linux::Result;
 use stiefel_linux::links::Links;
 use stiefel_linux::wireguard::{Config, Peer, WireGuard};
 
+/// The module that makes tunnels.
+pub const MODULE: &str = "wireguard";
+
 /// Makes the tunnel, or gives it new keys; whoever had the old ones is cut off at once.
-pub fn establish(private_key: &Secret, peer_key: [u8; 32], preshared_key: &Secret) -> Result<()> {
+pub fn establish(
+    private_key: &Secret,
+    peer_key: [u8; 32],
+    preshared_key: &Secret,
+) -> anyhow::Result<()> {
+    hardware::load(&[MODULE])?;
     let mut links = Links::open()?;
     let mut wireguard = WireGuard::open()?;
     if let Some(old) = links.by_name(TUNNEL_INTERFACE)? {
@@ -32,5 +40,6 @@ pub fn establish(private_key: &Secret, peer_key: [u8; 32], preshared_key: &Secre
         },
     )?;
     links.set_up(index)?;
-    links.add_address(index, LENDER_ADDRESS, TUNNEL_PREFIX)
+    links.add_address(index, LENDER_ADDRESS, TUNNEL_PREFIX)?;
+    Ok(())
 }
