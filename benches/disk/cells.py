@@ -1,0 +1,118 @@
+"""The cells of the matrix: each is a way to use the disk, measured through one client.
+
+Each work returns (how much a second, bytes moved). More is better in all cells.
+"""
+
+import json
+import subprocess
+import time
+from dataclasses import dataclass, field
+from typing import Callable
+
+import plain
+from servers import PORT
+
+URI = f"nbd://127.0.0.1:{PORT}/disk"
+LIMIT_SECS = 300
+GIB = 1 << 30
+
+
+@dataclass
+class Setting:
+    """What a measurement is made with."""
+
+    folder: str
+    secs: float
+    # Of the image, in bytes.
+    size: int
+
+
+@dataclass
+class Cell:
+    name: str
+    about: str
+    unit: str
+    work: Callable
+    # "full" is all data, "sparse" nearly all holes.
+    image: str = "full"
+    # The page cache is emptied of the image before.
+    cold: bool = False
+    quick: bool = False
+    # Peers that only make sense here.
+    extra: tuple = field(default_factory=tuple)
+
+
+def run(*command, cwd):
+    done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT_SECS, cwd=cwd,
+                          stdin=subprocess.DEVNULL)
+    if done.returncode:
+        raise RuntimeError(f"{command}: exit {done.returncode}\n{done.stdout}{done.stderr}")
+    return done.stdout
+
+
+def fio(unit, jobs=1, **options):
+    """A work of fio's nbd engine; `jobs` connections."""
+
+    def work(setting):
+        words = {"ioengine": "nbd", "uri": URI, "name": "bench", "thread": 1, "time_based": 1,
+                 "runtime": setting.secs, "group_reporting": 1, "numjobs": jobs, "randseed": 7,
+                 "norandommap": 1, "output-format": "json", **options}
+        if jobs > 1 and not options["rw"].startswith("rand"):
+            piece = setting.size // jobs
+            words |= {"size": piece, "offset_increment": piece}
+        output = run("fio", *(f"--{word}={value}" for word, value in words.items()), cwd=setting.folder)
+        (job,) = json.loads(output[output.index("{"):])["jobs"]
+        if job["error"]:
+            raise RuntimeError(f"fio: error {job['error']}")
+        sides = [job["read"], job["write"]]
+        moved = sum(side["io_bytes"] for side in sides)
+        if unit == "IOPS":
+            return sum(side["iops"] for side in sides), moved
+        return sum(side["bw_bytes"] for side in sides) / 1e6, moved
+
+    return work
+
+
+def nbdcopy_out(setting):
+    """All of the image through four connections to nowhere."""
+    start = time.monotonic()
+    run("nbdcopy", "--connections=4", URI, "null:", cwd=setting.folder)
+    return setting.size / 1e6 / (time.monotonic() - start), setting.size
+
+
+def nbdcopy_in(setting):
+    """As much as the image has, from another file, through four connections."""
+    start = time.monotonic()
+    run("nbdcopy", "--connections=4", "--allocated", f"{setting.folder}/source.img", URI, cwd=setting.folder)
+    return setting.size / 1e6 / (time.monotonic() - start), setting.size
+
+
+def plain_read(setting):
+    return plain.read(PORT, setting.secs, setting.size)
+
+
+CELLS = [
+    Cell("plain-read", "sequential read 1M q16, receiver that only receives", "MB/s", plain_read, quick=True),
+    Cell("read-1m", "sequential read 1M q16", "MB/s", fio("MB/s", rw="read", bs="1M", iodepth=16), quick=True),
+    Cell("read-1m-4", "- 4 connections", "MB/s", fio("MB/s", 4, rw="read", bs="1M", iodepth=16), quick=True),
+    Cell("read-128k", "sequential read 128k q16", "MB/s", fio("MB/s", rw="read", bs="128k", iodepth=16)),
+    Cell("copy-out", "nbdcopy out, 4 connections", "MB/s", nbdcopy_out),
+    Cell("write-1m", "sequential write 1M q16", "MB/s", fio("MB/s", rw="write", bs="1M", iodepth=16), quick=True),
+    Cell("write-1m-4", "- 4 connections", "MB/s", fio("MB/s", 4, rw="write", bs="1M", iodepth=16)),
+    Cell("copy-in", "nbdcopy in, 4 connections", "MB/s", nbdcopy_in),
+    Cell("rread-q1", "random read 4k q1", "IOPS", fio("IOPS", rw="randread", bs="4k", iodepth=1)),
+    Cell("rread-q32", "random read 4k q32", "IOPS", fio("IOPS", rw="randread", bs="4k", iodepth=32), quick=True),
+    Cell("rread-q32-4", "- 4 connections", "IOPS", fio("IOPS", 4, rw="randread", bs="4k", iodepth=32)),
+    Cell("rwrite-q32", "random write 4k q32", "IOPS", fio("IOPS", rw="randwrite", bs="4k", iodepth=32), quick=True),
+    Cell("rwrite-q32-4", "- 4 connections", "IOPS", fio("IOPS", 4, rw="randwrite", bs="4k", iodepth=32)),
+    Cell("mix", "mix 70/30 4k q32", "IOPS", fio("IOPS", rw="randrw", rwmixread=70, bs="4k", iodepth=32)),
+    Cell("flush", "random write 4k, flush after each 16", "IOPS",
+         fio("IOPS", rw="randwrite", bs="4k", iodepth=16, fsync=16)),
+    Cell("cold", "cold cache, random read 4k q32", "IOPS", fio("IOPS", rw="randread", bs="4k", iodepth=32),
+         cold=True, quick=True, extra=("qemu-nbd-uring",)),
+    Cell("cold-seq", "cold cache, sequential read 1M q16", "MB/s", fio("MB/s", rw="read", bs="1M", iodepth=16),
+         cold=True, extra=("qemu-nbd-uring",)),
+    Cell("sparse", "sparse image, sequential read 1M q16", "MB/s", fio("MB/s", rw="read", bs="1M", iodepth=16),
+         image="sparse"),
+    Cell("sparse-copy", "sparse image, nbdcopy out", "MB/s", nbdcopy_out, image="sparse"),
+]
