@@ -25,7 +25,7 @@ def play(lab, journey, installed):
             laptop.run(repair)
 
     refuses("no modules", f"mv /lib/modules/{release} /root/modules",
-            f"mv /root/modules /lib/modules/{release}", f"/lib/modules/{release}")
+            f"mv /root/modules /lib/modules/{release}", f"no module tree for kernel {release}")
     refuses("no kernel", f"mv /boot/vmlinuz-{release} /root/vmlinuz",
             f"mv /root/vmlinuz /boot/vmlinuz-{release}", "vmlinuz")
     refuses("a full disk", f"""
@@ -34,7 +34,7 @@ def play(lab, journey, installed):
         mount -t tmpfs -o size=$((size + 1024))k,mode=700 full /mnt
         cp -a {IMAGES}/. /mnt
         mount --bind /mnt {IMAGES}
-        """, f"umount {IMAGES} /mnt", "space")
+        """, f"umount {IMAGES} /mnt", "the disk is full")
 
     with journey.leg("ramdisk follows the kernels"):
         laptop.run(f"""
