@@ -147,6 +147,11 @@ pub enum Event {
     },
     /// Something came in the way.
     Blocked,
+    /// What people did not object to has changed: only a yes is a yes from now on.
+    Reopened {
+        /// How long they have for it.
+        deadline: Duration,
+    },
     /// The ordered step is in force.
     Done(Step),
     /// The ordered step could not be done and has left nothing behind.
@@ -277,6 +282,14 @@ impl HandOff {
                 self.give_up(Reason::Blocked);
                 None
             }
+            (&Self::Announced { borrower, .. }, Event::Reopened { deadline }) => {
+                *self = Self::Announced {
+                    borrower,
+                    deadline,
+                    silence: Silence::CallsOff,
+                };
+                Some(Effect::WakeAt(deadline))
+            }
             (&Self::Preparing { borrower, done }, Event::Done(_)) => {
                 self.prepare(borrower, Progress(done.0 + 1))
             }
@@ -311,8 +324,8 @@ impl HandOff {
             (&Self::Leaving { borrower }, Event::Stayed) => {
                 self.revert(borrower, Progress(Step::ORDER.len()), Reason::RebootRefused)
             }
-            // A late tick, or something in the way that no longer matters.
-            (_, Event::Tick { .. } | Event::Blocked) => None,
+            // A late tick, or something that no longer matters.
+            (_, Event::Tick { .. } | Event::Blocked | Event::Reopened { .. }) => None,
             (
                 Self::Idle { .. } | Self::Announced { .. },
                 Event::Done(_) | Event::Failed(_) | Event::Undone(_) | Event::Stayed,

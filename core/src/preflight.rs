@@ -3,6 +3,12 @@
 //! The daemon collects [`Facts`]; [`examine`] turns them into [`Finding`]s that a
 //! person understands. Findings that forbid a hand-off are its blockers.
 
+mod findings;
+pub mod system;
+
+pub use findings::examine;
+pub use system::System;
+
 use std::fmt;
 
 /// What is known about this machine at one moment.
@@ -14,14 +20,20 @@ pub struct Facts {
     pub kexec: Kexec,
     /// The running kernel's file and its initramfs, or what is missing.
     pub kernel: Result<(), String>,
+    /// Drivers of this machine's wired interfaces that the ramdisk lacks.
+    pub missing_drivers: Vec<String>,
     /// The disk that the system runs from: its model, or why it cannot be lent.
     pub disk: Result<String, String>,
+    /// The system on it.
+    pub system: System,
     /// Whether there is a paired machine.
     pub paired: bool,
     /// The NIC for loans.
     pub link: LinkFact,
     /// Where the power comes from.
     pub power: Power,
+    /// Everybody who is logged in, each once.
+    pub users: Vec<String>,
     /// Who forbids to shut down.
     pub inhibitors: Vec<Inhibitor>,
     /// What was not understood in configuration and pairing files.
@@ -50,6 +62,8 @@ pub enum Kexec {
     SwitchedOff,
     /// The kernel was built without it.
     NotBuilt,
+    /// Only signed kernels are taken (lockdown), and the installed one is not.
+    Unsigned,
 }
 
 /// The NIC for loans, as far as one is configured.
@@ -58,7 +72,12 @@ pub enum LinkFact {
     /// None is configured; all wired ones are used.
     AnyWired,
     /// The configured one, by its name, is there.
-    Present(String),
+    Present {
+        /// Its name.
+        name: String,
+        /// What is known about its cable.
+        cable: Cable,
+    },
     /// The configured one is not there.
     Gone {
         /// Its name or its hardware address.
@@ -66,17 +85,63 @@ pub enum LinkFact {
         /// Whether the hand-off goes over this one and no other.
         needed: bool,
     },
+    /// It is there, but somebody who configures it could not be told to leave it alone.
+    Disputed {
+        /// What was tried, and what came of it.
+        trouble: String,
+    },
+}
+
+/// What is known about the cable of an interface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cable {
+    /// Nothing, the interface is switched off.
+    Unknown,
+    /// Nobody is at its other end.
+    Loose,
+    /// Somebody is; Mbit/s, 0 if the driver does not say.
+    Connected(u32),
 }
 
 /// Where the power comes from.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Power {
-    /// Charge of the fullest battery in percent, `None` without a battery.
+    /// Charge of all batteries together in percent, `None` without a battery.
     pub battery_percent: Option<f64>,
     /// Whether the machine is on mains.
     pub on_mains: bool,
-    /// On battery, a lower charge than this forbids a hand-off; percent.
+    /// What the desktop warns of.
+    pub warning: BatteryWarning,
+    /// What a hand-off on battery is.
+    pub on_battery: OnBattery,
+    /// On battery, a lower charge than this is too little; percent.
     pub threshold_percent: f64,
+}
+
+/// How empty the battery is, as the desktop's power service sees it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum BatteryWarning {
+    /// There is no reason for one.
+    #[default]
+    None,
+    /// It is time to look for the charger.
+    Low,
+    /// The machine will soon have to do something about it.
+    Critical,
+    /// The machine is about to suspend or to shut down.
+    Action,
+}
+
+/// Whether people lend while the machine runs on its battery.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnBattery {
+    /// Never.
+    Refuse,
+    /// They do, but not with too little charge.
+    #[default]
+    Warn,
+    /// They do, and know what they risk.
+    Allow,
 }
 
 /// Somebody holds a lock of logind that forbids to shut down.
@@ -97,14 +162,24 @@ pub enum Subject {
     Kexec,
     /// Kernel and initramfs of the running system.
     Kernel,
+    /// Drivers in the ramdisk.
+    Driver,
     /// The disk to lend.
     Disk,
+    /// How the system finds its disk.
+    Names,
+    /// How the disk is unlocked.
+    Unlocking,
+    /// A hibernated system.
+    Hibernation,
     /// The pairings.
     Pairing,
     /// The NIC.
     Link,
     /// Battery and mains.
     Power,
+    /// People who are logged in.
+    Session,
     /// Locks of other programs.
     Inhibitor,
     /// Files that people or we wrote.
@@ -117,10 +192,15 @@ impl fmt::Display for Subject {
             Self::Image => "image",
             Self::Kexec => "kexec",
             Self::Kernel => "kernel",
+            Self::Driver => "driver",
             Self::Disk => "disk",
+            Self::Names => "names",
+            Self::Unlocking => "unlocking",
+            Self::Hibernation => "hibernation",
             Self::Pairing => "pairing",
             Self::Link => "link",
             Self::Power => "power",
+            Self::Session => "session",
             Self::Inhibitor => "inhibitor",
             Self::Configuration => "configuration",
         })
@@ -186,198 +266,12 @@ impl Finding {
     }
 }
 
-/// Looks at everything. There is at least one finding about each subject,
-/// in the order of [`Subject`].
-#[must_use]
-pub fn examine(facts: &Facts) -> Vec<Finding> {
-    let mut findings = vec![
-        image(facts.image),
-        kexec(facts.kexec),
-        kernel(&facts.kernel),
-        disk(&facts.disk),
-        pairing(facts.paired),
-        link(&facts.link),
-        power(facts.power),
-    ];
-    findings.extend(inhibitors(&facts.inhibitors));
-    findings.extend(configuration(&facts.mistakes));
-    findings
-}
-
-fn image(state: ImageState) -> Finding {
-    use Verdict::Block;
-    let subject = Subject::Image;
-    match state {
-        ImageState::Ready => Finding::ok(subject, "The ramdisk for this kernel is ready"),
-        ImageState::Missing => Finding::new(
-            subject,
-            Block,
-            "There is no ramdisk for the running kernel",
-            "Run: stiefelctl update",
-        ),
-        ImageState::Stale => Finding::new(
-            subject,
-            Block,
-            "The ramdisk does not belong to the kernel as it is installed now",
-            "Run: stiefelctl update",
-        ),
-        ImageState::Building => Finding::new(
-            subject,
-            Block,
-            "The ramdisk is being made",
-            "Wait until it is ready",
-        ),
-    }
-}
-
-fn kexec(kexec: Kexec) -> Finding {
-    use Verdict::Block;
-    let subject = Subject::Kexec;
-    match kexec {
-        Kexec::Allowed => Finding::ok(subject, "The kernel can start the ramdisk"),
-        Kexec::SwitchedOff => Finding::new(
-            subject,
-            Block,
-            "Kexec is switched off until the next boot",
-            "Look for kernel.kexec_load_disabled in /etc/sysctl.d, remove it, and reboot",
-        ),
-        Kexec::NotBuilt => Finding::new(
-            subject,
-            Block,
-            "This kernel cannot start another one",
-            "Install a kernel with CONFIG_KEXEC_FILE, as all big distributions have it",
-        ),
-    }
-}
-
-fn kernel(kernel: &Result<(), String>) -> Finding {
-    match kernel {
-        Ok(()) => Finding::ok(Subject::Kernel, "Kernel and initramfs were found"),
-        Err(missing) => Finding::new(
-            Subject::Kernel,
-            Verdict::Block,
-            sentence(missing),
-            "Reboot if the kernel was just upgraded; else reinstall the kernel's package",
-        ),
-    }
-}
-
-fn disk(disk: &Result<String, String>) -> Finding {
-    match disk {
-        Ok(model) => Finding::ok(Subject::Disk, format!("The system runs from {model}")),
-        Err(why) => Finding::new(
-            Subject::Disk,
-            Verdict::Block,
-            sentence(why),
-            "Only a system that runs from one local disk can be lent",
-        ),
-    }
-}
-
 /// A reason, with a capital at its beginning like all findings.
 fn sentence(reason: &str) -> String {
     let mut chars = reason.chars();
     chars.next().map_or_else(String::new, |first| {
         first.to_uppercase().chain(chars).collect()
     })
-}
-
-fn pairing(paired: bool) -> Finding {
-    if paired {
-        return Finding::ok(Subject::Pairing, "There is a paired machine");
-    }
-    Finding::new(
-        Subject::Pairing,
-        Verdict::Block,
-        "No machine is paired",
-        "Run: stiefelctl pair NAME",
-    )
-}
-
-fn link(link: &LinkFact) -> Finding {
-    match link {
-        LinkFact::AnyWired => Finding::ok(Subject::Link, "All wired interfaces are used"),
-        LinkFact::Present(name) => {
-            Finding::ok(Subject::Link, format!("The stiefellink {name} is there"))
-        }
-        LinkFact::Gone { name, needed } => Finding::new(
-            Subject::Link,
-            if *needed {
-                Verdict::Block
-            } else {
-                Verdict::Warn
-            },
-            format!("The stiefellink {name} is not there"),
-            "Plug it in, or change [link] in /etc/stiefelsystem",
-        ),
-    }
-}
-
-fn power(power: Power) -> Finding {
-    let subject = Subject::Power;
-    let Some(percent) = power.battery_percent else {
-        return Finding::ok(subject, "This machine has no battery");
-    };
-    if power.on_mains {
-        return Finding::ok(subject, format!("On mains, battery at {percent:.0} %"));
-    }
-    if percent < power.threshold_percent {
-        return Finding::new(
-            subject,
-            Verdict::Block,
-            format!(
-                "On battery at {percent:.0} %, less than the {:.0} % that a loan needs",
-                power.threshold_percent
-            ),
-            "Plug the charger in",
-        );
-    }
-    Finding::new(
-        subject,
-        Verdict::Warn,
-        format!("On battery at {percent:.0} %"),
-        "Plug the charger in: a loan ends badly when the battery is empty",
-    )
-}
-
-fn inhibitors(inhibitors: &[Inhibitor]) -> Vec<Finding> {
-    if inhibitors.is_empty() {
-        return vec![Finding::ok(
-            Subject::Inhibitor,
-            "No program forbids to shut down",
-        )];
-    }
-    inhibitors
-        .iter()
-        .map(|Inhibitor { who, why }| {
-            Finding::new(
-                Subject::Inhibitor,
-                Verdict::Block,
-                format!("{who} forbids to shut down: {why}"),
-                format!("Wait until {who} is done, or close it"),
-            )
-        })
-        .collect()
-}
-
-fn configuration(mistakes: &[String]) -> Vec<Finding> {
-    if mistakes.is_empty() {
-        return vec![Finding::ok(
-            Subject::Configuration,
-            "The configuration was understood",
-        )];
-    }
-    mistakes
-        .iter()
-        .map(|mistake| {
-            Finding::new(
-                Subject::Configuration,
-                Verdict::Warn,
-                format!("Not understood: {mistake}"),
-                "Correct the file; everything else in it holds",
-            )
-        })
-        .collect()
 }
 
 #[cfg(test)]

@@ -88,7 +88,8 @@ impl BusError {
             Refused::HandOff(Refusal::TooLate) => "TooLate",
             Refused::NotPaired => "NotPaired",
             Refused::NameTaken(_) => "NameTaken",
-            Refused::TooMany => "TooMany",
+            Refused::TooMany | Refused::TooManyLinks => "TooMany",
+            Refused::NoLink => "NoLink",
             Refused::Borrowed => "Borrowed",
             Refused::Failed(_) => "Failed",
         }

@@ -1,16 +1,17 @@
 //! What people configure: `/etc/stiefelsystem/*.toml`, read in the order of
 //! their names; a later file overrides single keys of an earlier one.
 //!
-//! A mistake is told with file and key, and everything else holds.
+//! A mistake is told with file, line and key, and everything else holds.
 
-use serde::Deserialize;
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
 use stiefel_core::net::MacAddress;
 use stiefel_core::pairing::Policy;
+use stiefel_core::preflight::OnBattery;
 use stiefel_core::ticket::Limits;
-use toml::{Table, Value};
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
 
 /// Longest configuration file, bytes.
 const MAX_FILE_LEN: u64 = 1 << 20;
@@ -26,7 +27,9 @@ pub struct Config {
     pub countdown: Duration,
     /// How long people have to agree to one that needs it.
     pub confirm_within: Duration,
-    /// On battery, a lower charge than this forbids a hand-off; percent.
+    /// What a hand-off on battery is.
+    pub on_battery: OnBattery,
+    /// On battery, a lower charge than this is too little; percent.
     pub battery_percent: f64,
     /// How long the ramdisk waits for whom.
     pub limits: Limits,
@@ -48,6 +51,7 @@ impl Default for Config {
             on_plug: Policy::Ask,
             countdown: Duration::from_secs(10),
             confirm_within: Duration::from_secs(60),
+            on_battery: OnBattery::default(),
             battery_percent: 30.0,
             limits: Limits::default(),
         }
@@ -72,38 +76,56 @@ pub fn load(folder: &Path) -> (Config, Vec<String>) {
             Ok(data) if data.len() > MAX_FILE_LEN => Err("it is too long".to_owned()),
             Ok(_) | Err(_) => fs::read_to_string(&file).map_err(|error| error.to_string()),
         };
-        let parsed = text.and_then(|text| text.parse::<Table>().map_err(|error| error.to_string()));
-        match parsed {
-            Ok(table) => {
-                for mistake in config.take(&table) {
-                    mistakes.push(format!("{}: {mistake}", file.display()));
-                }
-            }
-            Err(error) => mistakes.push(format!("{}: {}", file.display(), error.trim_end())),
-        }
+        let told = match text {
+            Ok(text) => config.take(&text),
+            Err(error) => vec![format!(" {error}")],
+        };
+        let named = |mistake| format!("{}:{mistake}", file.display());
+        mistakes.extend(told.into_iter().map(named));
     }
     (config, mistakes)
 }
 
 impl Config {
-    /// Takes over what a file says; returns what it should not have said.
-    fn take(&mut self, file: &Table) -> Vec<String> {
-        let mut mistakes = Vec::new();
-        for (section, keys) in file {
-            let Some(keys) = keys.as_table() else {
-                mistakes.push(format!("{section} is in no section"));
+    /// Takes over what a file says; returns what it should not have said, each with its line.
+    fn take(&mut self, text: &str) -> Vec<String> {
+        let line = |at: usize| text.bytes().take(at).filter(|byte| *byte == b'\n').count() + 1;
+        let (file, errors) = DeTable::parse_recoverable(text);
+        let mut mistakes: Vec<String> = errors
+            .iter()
+            .map(|error| {
+                let at = error.span().map_or(0, |span| span.start);
+                format!("{}: {}", line(at), error.message())
+            })
+            .collect();
+        // What is left of a file that is no TOML is nothing that anybody wrote.
+        if !mistakes.is_empty() {
+            return mistakes;
+        }
+        for (section, keys) in file.get_ref() {
+            let at = line(section.span().start);
+            let section = section.get_ref();
+            let Some(keys) = keys.get_ref().as_table() else {
+                mistakes.push(format!("{at}: {section} is in no section"));
                 continue;
             };
             for (key, value) in keys {
-                if let Err(mistake) = self.set(section, key, value) {
-                    mistakes.push(format!("[{section}] {key}: {mistake}"));
+                if let Err(mistake) = self.set(section, key.get_ref(), value) {
+                    let at = line(key.span().start);
+                    mistakes.push(format!("{at}: [{section}] {}: {mistake}", key.get_ref()));
                 }
             }
         }
         mistakes
     }
 
-    fn set(&mut self, section: &str, key: &str, value: &Value) -> Result<(), String> {
+    fn set(
+        &mut self,
+        section: &str,
+        key: &str,
+        value: &Spanned<DeValue<'_>>,
+    ) -> Result<(), String> {
+        let value = value.get_ref();
         match (section, key) {
             ("link", "interface") => {
                 let name = text(value)?;
@@ -118,11 +140,23 @@ impl Config {
                 self.link = Some(LinkName::Mac(mac.map_err(|error| format!("{error}"))?));
             }
             ("link", "on-plug") => {
-                self.on_plug = Policy::deserialize(value.clone())
-                    .map_err(|_| "one of \"ask\", \"automatic\" and \"never\" is needed")?;
+                self.on_plug = match text(value)? {
+                    "ask" => Policy::Ask,
+                    "automatic" => Policy::Automatic,
+                    "never" => Policy::Never,
+                    _ => return Err("\"ask\", \"automatic\" or \"never\" is needed".into()),
+                }
             }
             ("hand-off", "countdown-secs") => self.countdown = secs(value, 1, 600)?,
             ("hand-off", "confirm-secs") => self.confirm_within = secs(value, 1, 3600)?,
+            ("hand-off", "on-battery") => {
+                self.on_battery = match text(value)? {
+                    "refuse" => OnBattery::Refuse,
+                    "warn" => OnBattery::Warn,
+                    "allow" => OnBattery::Allow,
+                    _ => return Err("\"refuse\", \"warn\" or \"allow\" is needed".into()),
+                }
+            }
             ("hand-off", "battery-percent") => {
                 self.battery_percent = number(value, 0, 100)? as f64;
             }
@@ -134,19 +168,19 @@ impl Config {
     }
 }
 
-fn text(value: &Value) -> Result<&str, String> {
+fn text<'a>(value: &'a DeValue<'_>) -> Result<&'a str, String> {
     value.as_str().ok_or_else(|| "a text is needed".into())
 }
 
-fn number(value: &Value, least: u32, most: u32) -> Result<u32, String> {
+fn number(value: &DeValue<'_>, least: u32, most: u32) -> Result<u32, String> {
     value
         .as_integer()
-        .and_then(|number| u32::try_from(number).ok())
+        .and_then(|number| u32::from_str_radix(number.as_str(), number.radix()).ok())
         .filter(|number| (least..=most).contains(number))
         .ok_or_else(|| format!("a whole number from {least} to {most} is needed"))
 }
 
-fn secs(value: &Value, least: u32, most: u32) -> Result<Duration, String> {
+fn secs(value: &DeValue<'_>, least: u32, most: u32) -> Result<Duration, String> {
     number(value, least, most).map(|secs| Duration::from_secs(secs.into()))
 }
 
@@ -178,9 +212,35 @@ mod tests {
         let [a, b, c] = &mistakes[..] else {
             panic!("{mistakes:?}")
         };
-        assert!(a.contains("20-b.toml: [hand-off] confirm-secs: a whole number from 1"));
-        assert!(b.contains("[hand-off] warp: no such key"));
-        assert!(c.contains("30-c.toml") && c.contains("line 1"));
+        assert!(
+            a.contains("20-b.toml:3: [hand-off] confirm-secs: a whole number from 1"),
+            "{a}"
+        );
+        assert!(
+            b.contains("20-b.toml:4: [hand-off] warp: no such key"),
+            "{b}"
+        );
+        assert!(c.contains("30-c.toml:1: "), "{c}");
+    }
+
+    #[test]
+    fn every_kind_of_mistake_is_told_and_costs_only_its_own_key() {
+        let text = "lonely = 1\n[link]\ninterface = 7\non-plug = \"now\"\n[hand-off]\n\
+                    on-battery = \"maybe\"\ncountdown-secs = 5.5\nbattery-percent = 101\n\
+                    confirm-secs = 20\n";
+        let mut config = Config::default();
+        let mut lines: Vec<String> = config.take(text);
+        lines.sort();
+        let numbers: Vec<&str> = lines
+            .iter()
+            .filter_map(|one| one.split(':').next())
+            .collect();
+        assert_eq!(numbers, ["1", "3", "4", "6", "7", "8"], "{lines:?}");
+        let expected = Config {
+            confirm_within: Duration::from_secs(20),
+            ..Config::default()
+        };
+        assert_eq!(config, expected);
     }
 
     #[test]

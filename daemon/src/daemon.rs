@@ -3,20 +3,21 @@
 //! the [`Store`], no clock, no async.
 
 pub mod calls;
+mod links;
 mod picture;
 mod triggers;
 
-use crate::config::{self, Config, LinkName};
+use crate::config::{self, Config};
 use crate::hands::Order;
 use crate::request::{Answer, Refused, Reply};
-use crate::store::{Record, Store};
+use crate::store::{LinkRecord, Record, Store};
 use crate::world::{Happening, Link, Plan, PowerNow, Survey, Trouble};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
-use stiefel_core::handoff::{Borrower, Effect, Event, HandOff, Step};
+use stiefel_core::handoff::{Borrower, Effect, Event, HandOff, Silence};
 use stiefel_core::pairing::{Name, Pairing, PairingId, Policy};
-use stiefel_core::preflight::{Finding, Inhibitor};
+use stiefel_core::preflight::{Finding, Inhibitor, OnBattery};
 
 /// How long a borrower counts as searching after we heard it.
 const PRESENCE: Duration = Duration::from_secs(5);
@@ -65,7 +66,10 @@ pub struct Daemon {
     heard: BTreeMap<PairingId, Duration>,
     declined: BTreeMap<PairingId, Duration>,
     links: Option<Vec<Link>>,
+    link_records: Vec<LinkRecord>,
     claimed: Vec<String>,
+    claim_trouble: Option<Trouble>,
+    users: Vec<String>,
     power: PowerNow,
     inhibitors: Vec<Inhibitor>,
     survey: Survey,
@@ -91,7 +95,9 @@ impl Daemon {
         store: Store,
         survey: Survey,
     ) -> Result<Self, Trouble> {
-        let (records, store_mistakes) = store.load()?;
+        let (records, mut store_mistakes) = store.load()?;
+        let (link_records, mistake) = store.load_links();
+        store_mistakes.extend(mistake);
         let (config, config_mistakes) = config::load(&config_folder);
         Ok(Self {
             lender,
@@ -105,11 +111,11 @@ impl Daemon {
             heard: BTreeMap::new(),
             declined: BTreeMap::new(),
             links: None,
+            link_records,
             claimed: vec![],
-            power: PowerNow {
-                battery_percent: None,
-                on_mains: true,
-            },
+            claim_trouble: None,
+            users: vec![],
+            power: PowerNow::MAINS,
             inhibitors: vec![],
             survey,
             surveying: false,
@@ -129,7 +135,12 @@ impl Daemon {
             Happening::Sought(pairing) => self.sought(pairing, now),
             Happening::Woken(pairing) => self.woken(pairing, now),
             Happening::Links(links) => self.linked(links, now),
-            Happening::Power(power) => self.power = power,
+            Happening::Power(power) => self.powered(power, now),
+            Happening::Claimed(interfaces, trouble) => {
+                self.claimed = interfaces;
+                self.claim_trouble = trouble;
+            }
+            Happening::Users(users) => self.users = users,
             Happening::Inhibitors(inhibitors) => self.inhibitors = inhibitors,
             Happening::Noticed(survey) => self.survey = *survey,
             Happening::Surveyed(survey) => self.surveyed(survey),
@@ -196,7 +207,28 @@ impl Daemon {
                 false
             }
         };
-        self.ending && quiet
+        let leaving = matches!(self.machine, HandOff::Leaving { .. });
+        // The stiefellink is given back first, unless it is about to be used.
+        self.ending && quiet && (leaving || self.claimed.is_empty())
+    }
+
+    /// Mains that go away while nobody objects reopen the question.
+    fn powered(&mut self, power: PowerNow, now: Now) {
+        let lost = self.power.on_mains && !power.on_mains;
+        self.power = power;
+        let HandOff::Announced {
+            silence: Silence::GoesAhead,
+            ..
+        } = self.machine
+        else {
+            return;
+        };
+        if lost && self.config.on_battery != OnBattery::Allow {
+            self.detail = "The charger was unplugged; shall the disk be lent on battery?".into();
+            let deadline = now.monotonic + self.config.confirm_within;
+            let effect = self.machine.handle(Event::Reopened { deadline });
+            self.obey(effect, now);
+        }
     }
 
     fn is_armed(&self) -> bool {
@@ -236,12 +268,6 @@ impl Daemon {
     }
 
     fn reported(&mut self, event: Event, complaint: Option<String>, now: Now) {
-        match event {
-            Event::Done(Step::ClaimLink) => self.claimed = self.to_claim(),
-            Event::Undone(Step::ClaimLink) => self.claimed.clear(),
-            Event::Done(_) | Event::Failed(_) | Event::Undone(_) | Event::Stayed => {}
-            Event::Tick { .. } | Event::Blocked => {}
-        }
         if let Some(complaint) = complaint {
             if !self.detail.is_empty() {
                 self.detail.push_str("; ");
@@ -320,26 +346,11 @@ impl Daemon {
             promised_to,
             links: match self.trigger {
                 Trigger::Plug => stiefellink.iter().map(|link| link.mac).collect(),
-                Trigger::Person | Trigger::Search(_) => vec![],
+                Trigger::Person | Trigger::Search(_) => self.usable(),
             },
             claim: self.to_claim(),
             limits: self.config.limits,
         }
-    }
-
-    fn to_claim(&self) -> Vec<String> {
-        self.stiefellink()
-            .map(|link| link.name.clone())
-            .into_iter()
-            .collect()
-    }
-
-    fn stiefellink(&self) -> Option<&Link> {
-        let wanted = self.config.link.as_ref()?;
-        self.links.iter().flatten().find(|link| match wanted {
-            LinkName::Interface(name) => link.name == *name,
-            LinkName::Mac(mac) => link.mac == *mac,
-        })
     }
 }
 

@@ -3,11 +3,10 @@
 //! The loop orders one thing at a time and goes on listening; the hands report
 //! when it is done. They alone hold what a step takes.
 
+use crate::world::claims::Claimer;
 use crate::world::marker::Marker;
 use crate::world::simulated::Turnstile;
-use crate::world::{
-    Happening, Kexec, Machine, NetworkService, Plan, Reporter, Session, Survey, Trouble,
-};
+use crate::world::{Doing, Happening, Kexec, Machine, Plan, Reporter, Session, Survey, Trouble};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,8 +32,8 @@ pub enum Order {
 pub struct Hands {
     /// Locks, and the way down.
     pub session: Arc<dyn Session>,
-    /// Everybody who configures interfaces.
-    pub networks: Vec<Box<dyn NetworkService>>,
+    /// Takes interfaces away from everybody who configures them.
+    pub claimer: Claimer,
     /// The next kernel.
     pub kexec: Arc<dyn Kexec>,
     /// The ramdisk and what it needs.
@@ -136,14 +135,10 @@ impl Hands {
                     )),
                 }
             }
-            Step::ClaimLink => {
-                if !plan.claim.is_empty() {
-                    for network in &self.networks {
-                        patiently(network.claim(&plan.claim)).await?;
-                    }
-                }
-                Ok(())
-            }
+            Step::ClaimLink => match plan.claim.is_empty() {
+                true => Ok(()),
+                false => self.claimer.hold(&plan.claim).await,
+            },
             Step::LoadKernel => {
                 let (machine, kexec) = (Arc::clone(&self.machine), Arc::clone(&self.kexec));
                 blocking(move || kexec.load(&machine.parcel(&plan)?)).await?
@@ -160,11 +155,7 @@ impl Hands {
                 complaints.extend(self.marker.clear().err());
             }
             Step::CheckImage => {}
-            Step::ClaimLink => {
-                for network in &self.networks {
-                    complaints.extend(patiently(network.release()).await.err());
-                }
-            }
+            Step::ClaimLink => complaints.extend(self.claimer.release().await.err()),
             Step::LoadKernel => {
                 let kexec = Arc::clone(&self.kexec);
                 let unloaded = blocking(move || kexec.unload()).await.and_then(|done| done);
@@ -196,7 +187,8 @@ async fn blocking<T: Send + 'static>(
         .map_err(|error| Trouble::new("a thread of the daemon broke down", error))
 }
 
-async fn patiently<T>(doing: crate::world::Doing<'_, T>) -> Result<T, Trouble> {
+/// Waits for a service, but not for ever.
+pub(crate) async fn patiently<T>(doing: Doing<'_, T>) -> Result<T, Trouble> {
     match tokio::time::timeout(PATIENCE, doing).await {
         Ok(result) => result,
         Err(_) => Err(Trouble(format!(

@@ -28,6 +28,7 @@ use crate::daemon::{Daemon, Now};
 use crate::hands::Order;
 use crate::request::Call;
 use crate::view::View;
+use crate::world::claims::Claims;
 use crate::world::searches::Audience;
 use crate::world::{Happening, Machine, Reporter};
 use std::sync::Arc;
@@ -58,6 +59,7 @@ struct Loop {
     machine: Arc<dyn Machine>,
     orders: mpsc::Sender<Order>,
     audience: watch::Sender<Option<Audience>>,
+    claims: watch::Sender<Option<Claims>>,
     publications: mpsc::Sender<Publication>,
     view: Arc<View>,
 }
@@ -109,12 +111,8 @@ impl Loop {
         if outbox.survey {
             self.look();
         }
-        let audience = self.daemon.audience(now());
-        self.audience.send_if_modified(|last| {
-            let changed = *last != audience;
-            *last = audience;
-            changed
-        });
+        change(&self.audience, self.daemon.audience(now()));
+        change(&self.claims, self.daemon.claims());
         let view = Arc::new(self.daemon.view());
         if view != self.view || !outbox.replies.is_empty() {
             self.view = Arc::clone(&view);
@@ -134,6 +132,15 @@ impl Loop {
             let _ = reporter.send(Happening::Surveyed(survey)).await;
         });
     }
+}
+
+/// Wakes the listeners only when there is something new.
+fn change<T: PartialEq>(watch: &watch::Sender<T>, value: T) {
+    watch.send_if_modified(|last| {
+        let changed = *last != value;
+        *last = value;
+        changed
+    });
 }
 
 fn now() -> Now {

@@ -1,6 +1,7 @@
 //! What people ask of the daemon, and why it may refuse.
 
 use crate::bouncer::Action;
+use crate::store::LinkPolicy;
 use crate::world::Trouble;
 use std::os::fd::OwnedFd;
 use stiefel_core::handoff::{Borrower, Refusal};
@@ -44,6 +45,8 @@ pub enum Request {
     ExportTicket(PairingId),
     /// Destroy a pairing.
     Forget(PairingId),
+    /// Change what the interface of this name is used for.
+    SetLinkPolicy(String, LinkPolicy),
 }
 
 impl Request {
@@ -53,7 +56,9 @@ impl Request {
         match self {
             Self::Arm | Self::Disarm => Action::Arm,
             Self::Pair(_) | Self::Forget(_) => Action::Pair,
-            Self::Refresh | Self::Rename(..) | Self::SetPolicy(..) => Action::Manage,
+            Self::Refresh | Self::Rename(..) | Self::SetPolicy(..) | Self::SetLinkPolicy(..) => {
+                Action::Manage
+            }
             Self::Begin(_) | Self::Confirm => Action::HandOff,
             Self::Cancel => Action::Cancel,
             Self::ExportTicket(_) => Action::WriteStick,
@@ -90,6 +95,12 @@ pub enum Refused {
     /// There are as many pairings as there may be.
     #[error("there are {max} pairings, and no more can be made; forget one", max = crate::store::MAX_PAIRINGS)]
     TooMany,
+    /// The interface was unplugged while the call was on its way.
+    #[error("there is no such interface any more; see: stiefelctl links")]
+    NoLink,
+    /// There are as many policies of interfaces as there may be.
+    #[error("there are policies for {max} interfaces, and no more can be kept", max = crate::store::MAX_LINKS)]
+    TooManyLinks,
     /// The system runs from a lent disk.
     #[error("this system runs from a lent disk, which cannot be lent on; give it back first")]
     Borrowed,

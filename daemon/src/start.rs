@@ -6,12 +6,13 @@ use crate::daemon::Daemon;
 use crate::hands::Hands;
 use crate::options::Options;
 use crate::store::Store;
+use crate::world::claims::Keeper;
 use crate::world::machine::Installed;
 use crate::world::marker::Marker;
 use crate::world::network::Service;
 use crate::world::paths::Paths;
 use crate::world::simulated::{self, Turnstile};
-use crate::world::{self, HAPPENINGS, Happening, NetworkService, Session, World};
+use crate::world::{self, HAPPENINGS, Happening, NetworkService, Session, World, complain};
 use crate::{Loop, hands};
 use anyhow::Context;
 use std::path::Path;
@@ -58,6 +59,7 @@ async fn run(options: Options) -> anyhow::Result<()> {
     let bus = connect(options.bus.as_deref()).await?;
     let (reporter, happenings) = mpsc::channel(HAPPENINGS);
     let (audience, listeners) = watch::channel(None);
+    let (claims, wanted) = watch::channel(None);
     let world = match &options.simulate {
         Some(folder) => simulated::world(folder, options.services, &bus).await?,
         None => real(&bus).await?,
@@ -73,9 +75,11 @@ async fn run(options: Options) -> anyhow::Result<()> {
         watchers,
     } = world;
 
+    let (keeper, claimer) = Keeper::new(networks, wanted);
+    tokio::spawn(keeper.work(reporter.clone()));
     let mut hands = Hands {
         session,
-        networks,
+        claimer,
         kexec,
         machine: Arc::clone(&machine),
         marker: Marker::new(&paths),
@@ -113,6 +117,7 @@ async fn run(options: Options) -> anyhow::Result<()> {
         machine,
         orders,
         audience,
+        claims,
         publications,
         view,
     }
@@ -141,9 +146,12 @@ async fn real(bus: &zbus::Connection) -> anyhow::Result<World> {
     let networks: Vec<Box<dyn NetworkService>> = vec![
         Box::new(Service::network_manager(&paths, Some(bus.clone()))),
         Box::new(Service::networkd(&paths, Some(bus.clone()))),
+        // Last: nobody switches it off again.
+        Box::new(world::switch::Switch),
     ];
     let session: Arc<dyn Session> = Arc::new(world::logind::Logind::new(bus).await?);
     let watched = Arc::clone(&session);
+    let to_power = bus.clone();
     Ok(World {
         session,
         networks,
@@ -163,20 +171,12 @@ async fn real(bus: &zbus::Connection) -> anyhow::Result<World> {
         watchers: Box::new(move |reporter, audience| {
             let to_logind = reporter.clone();
             tokio::spawn(async move { complain(watched.watch(to_logind).await) });
-            for watch in [world::links::watch, world::power::watch] {
-                let reporter = reporter.clone();
-                std::thread::spawn(move || complain(watch(&reporter)));
-            }
+            let to_links = reporter.clone();
+            std::thread::spawn(move || complain(world::links::watch(&to_links)));
+            world::power_watch(to_power, || Some(world::power::read()), &reporter);
             tokio::spawn(world::searches::answer(audience, reporter));
         }),
     })
-}
-
-/// A watcher that fails is told of; the daemon goes on with what it still sees.
-fn complain(watched: Result<(), world::Trouble>) {
-    if let Err(error) = watched {
-        tracing::error!("{error}");
-    }
 }
 
 fn watch_signals(reporter: &world::Reporter) -> std::io::Result<()> {

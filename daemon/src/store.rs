@@ -11,11 +11,15 @@ use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use stiefel_core::net::MacAddress;
 use stiefel_core::pairing::{Pairing, PairingId};
 use zeroize::Zeroize;
 
 /// Pairings that a machine may have: each costs one HMAC for a stranger's datagram.
 pub const MAX_PAIRINGS: usize = 64;
+
+/// Interfaces that people may decide about: more than anybody has docks.
+pub const MAX_LINKS: usize = 64;
 
 /// A pairing, and what we remember of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,6 +33,29 @@ pub struct Record {
     /// When we last left for it, microseconds since the epoch, or 0.
     #[serde(default)]
     pub last_loan_usec: u64,
+}
+
+/// What people decided about a wired interface.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LinkRecord {
+    /// By this it is found again.
+    pub mac: MacAddress,
+    /// What it was called last, for the time while it is unplugged.
+    pub name: String,
+    /// What it is used for.
+    pub policy: LinkPolicy,
+}
+
+/// What a wired interface is used for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LinkPolicy {
+    /// Nothing.
+    Ignore,
+    /// Searches are heard on it.
+    Shared,
+    /// It is the stiefellink.
+    Dedicated,
 }
 
 /// The folder.
@@ -123,6 +150,36 @@ impl Store {
         }
     }
 
+    /// What people decided about interfaces. The second part is why it is not understood.
+    #[must_use]
+    pub fn load_links(&self) -> (Vec<LinkRecord>, Option<String>) {
+        let path = self.links();
+        let mistake = |error: &dyn std::fmt::Display| {
+            let text = format!("{}: {error}", path.display());
+            (vec![], Some(text))
+        };
+        match fs::read(&path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => (vec![], None),
+            Err(error) => mistake(&error),
+            Ok(json) => match serde_json::from_slice(&json) {
+                Ok(records) => (records, None),
+                Err(error) => mistake(&error),
+            },
+        }
+    }
+
+    /// Remembers what people decided about interfaces.
+    ///
+    /// # Errors
+    /// The disk is full or read-only.
+    pub fn save_links(&self, records: &[LinkRecord]) -> Result<(), Trouble> {
+        let path = self.links();
+        serde_json::to_vec(records)
+            .map_err(io::Error::from)
+            .and_then(|json| replace(&path, &json))
+            .map_err(|error| self.trouble("write", &path, error))
+    }
+
     /// Whether searches are answered.
     #[must_use]
     pub fn armed(&self) -> bool {
@@ -152,6 +209,10 @@ impl Store {
 
     fn file(&self, id: PairingId) -> PathBuf {
         self.pairings().join(format!("{id}.json"))
+    }
+
+    fn links(&self) -> PathBuf {
+        self.folder.join("links.json")
     }
 
     fn flag(&self) -> PathBuf {
@@ -217,6 +278,23 @@ mod tests {
         store.forget(record().pairing.id).unwrap();
         assert!(store.load().unwrap().0.is_empty());
         store.forget(record().pairing.id).unwrap();
+    }
+
+    #[test]
+    fn policies_of_interfaces_come_back_and_a_broken_file_costs_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path().to_owned()).unwrap();
+        assert_eq!(store.load_links(), (vec![], None));
+        let records = vec![LinkRecord {
+            mac: MacAddress([2; 6]),
+            name: "lan0".into(),
+            policy: LinkPolicy::Dedicated,
+        }];
+        store.save_links(&records).unwrap();
+        assert_eq!(store.load_links(), (records, None));
+        fs::write(store.links(), "[{").unwrap();
+        let (records, mistake) = store.load_links();
+        assert!(records.is_empty() && mistake.unwrap().contains("links.json"));
     }
 
     #[test]

@@ -1,10 +1,11 @@
 //! What the bus shows: a picture of the daemon's state, and the words for it.
 
+use crate::store::LinkPolicy;
 use crate::world::Link;
 use std::collections::BTreeMap;
 use stiefel_core::handoff::{self, HandOff, Reason, Silence};
 use stiefel_core::pairing::{PairingId, Policy};
-use stiefel_core::preflight::{Finding, ImageState};
+use stiefel_core::preflight::{BatteryWarning, Finding, ImageState};
 use stiefel_dbus::words;
 
 /// Everything that the properties show at one moment.
@@ -18,6 +19,8 @@ pub struct View {
     pub image: words::ImageState,
     /// Model, size in bytes, id.
     pub disk: (String, u64, String),
+    /// Battery and mains.
+    pub power: PowerView,
     /// What was found out.
     pub checks: Vec<Finding>,
     /// The hand-off.
@@ -26,6 +29,19 @@ pub struct View {
     pub pairings: BTreeMap<PairingId, PairingView>,
     /// All wired links by name.
     pub links: BTreeMap<String, LinkView>,
+}
+
+/// Where the power comes from.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PowerView {
+    /// Percent, or -1 without a battery.
+    pub battery: f64,
+    /// Fed from outside.
+    pub on_ac: bool,
+    /// What the desktop warns of.
+    pub warning: words::BatteryWarning,
+    /// Seconds until the battery is empty, or 0.
+    pub empty_in_secs: u64,
 }
 
 /// The hand-off's properties.
@@ -69,7 +85,7 @@ pub struct PairingView {
 pub struct LinkView {
     /// The link itself.
     pub link: Link,
-    /// Whether it is the stiefellink.
+    /// What it is used for.
     pub policy: words::LinkPolicy,
     /// Whether other services may configure it.
     pub managed: bool,
@@ -106,6 +122,27 @@ pub fn policy(policy: Policy) -> words::PairingPolicy {
         Policy::Ask => words::PairingPolicy::Ask,
         Policy::Automatic => words::PairingPolicy::Automatic,
         Policy::Never => words::PairingPolicy::Never,
+    }
+}
+
+/// The word for what a link is used for.
+#[must_use]
+pub fn link_policy(policy: LinkPolicy) -> words::LinkPolicy {
+    match policy {
+        LinkPolicy::Ignore => words::LinkPolicy::Ignore,
+        LinkPolicy::Shared => words::LinkPolicy::Shared,
+        LinkPolicy::Dedicated => words::LinkPolicy::Dedicated,
+    }
+}
+
+/// The word for a battery's warning.
+#[must_use]
+pub fn battery_warning(warning: BatteryWarning) -> words::BatteryWarning {
+    match warning {
+        BatteryWarning::None => words::BatteryWarning::None,
+        BatteryWarning::Low => words::BatteryWarning::Low,
+        BatteryWarning::Critical => words::BatteryWarning::Critical,
+        BatteryWarning::Action => words::BatteryWarning::Action,
     }
 }
 

@@ -5,6 +5,7 @@
 //! its own for each trait, so that the daemon runs without root and without a
 //! second machine.
 
+pub mod claims;
 pub mod disk;
 pub mod kernel;
 pub mod links;
@@ -17,6 +18,9 @@ pub mod power;
 pub mod role;
 pub mod searches;
 pub mod simulated;
+pub mod switch;
+pub mod system;
+pub mod upower;
 
 use crate::bouncer::Bouncer;
 use std::convert::Infallible;
@@ -28,7 +32,7 @@ use std::time::Duration;
 use stiefel_core::handoff;
 use stiefel_core::net::MacAddress;
 use stiefel_core::pairing::PairingId;
-use stiefel_core::preflight::Inhibitor;
+use stiefel_core::preflight::{self, BatteryWarning, Inhibitor};
 use stiefel_core::ticket::Limits;
 use stiefel_core::{pairing, ticket};
 use tokio::sync::{mpsc, watch};
@@ -65,6 +69,10 @@ pub enum Happening {
     Links(Vec<Link>),
     /// Battery and mains as they are now.
     Power(PowerNow),
+    /// These interfaces are left alone by everybody now; with what there is to complain about.
+    Claimed(Vec<String>, Option<Trouble>),
+    /// Everybody who is logged in now, each once.
+    Users(Vec<String>),
     /// All locks that forbid to shut down, as they are now.
     Inhibitors(Vec<Inhibitor>),
     /// The survey that was ordered has ended.
@@ -85,6 +93,8 @@ pub type Reporter = mpsc::Sender<Happening>;
 /// A wired network interface.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Link {
+    /// The kernel's number; another one after it was plugged in again.
+    pub index: u32,
     /// Its name.
     pub name: String,
     /// The address that stays with the device.
@@ -97,6 +107,10 @@ pub struct Link {
     pub speed_mbps: u32,
     /// The kernel's driver, or empty.
     pub driver: String,
+    /// What it is plugged into, e.g. `usb` or `pci`; or empty.
+    pub bus: String,
+    /// Vendor and product of the device that it is on, e.g. `0bda:8156`; or empty.
+    pub device_id: String,
 }
 
 /// Where the power comes from.
@@ -106,6 +120,20 @@ pub struct PowerNow {
     pub battery_percent: Option<f64>,
     /// Fed from outside.
     pub on_mains: bool,
+    /// What the desktop warns of.
+    pub warning: BatteryWarning,
+    /// Seconds until the battery is empty, 0 if not known.
+    pub empty_in_secs: u64,
+}
+
+impl PowerNow {
+    /// A machine without a battery.
+    pub const MAINS: Self = Self {
+        battery_percent: None,
+        on_mains: true,
+        warning: BatteryWarning::None,
+        empty_in_secs: 0,
+    };
 }
 
 /// What a look at the machine found.
@@ -114,13 +142,17 @@ pub struct Survey {
     /// Whether the system runs from a lent disk.
     pub borrowed: bool,
     /// The ramdisk of the running kernel.
-    pub image: stiefel_core::preflight::ImageState,
+    pub image: preflight::ImageState,
     /// Whether another kernel can be started.
-    pub kexec: stiefel_core::preflight::Kexec,
+    pub kexec: preflight::Kexec,
     /// The running kernel's files, or what is missing.
     pub kernel: Result<(), String>,
     /// The disk to lend, or why there is none.
     pub disk: Result<disk::Disk, String>,
+    /// The system on it.
+    pub system: preflight::System,
+    /// Modules that the ramdisk should have and that are not installed.
+    pub missing_modules: Vec<String>,
 }
 
 /// What the loop tells the hands about the hand-off that they prepare.
@@ -162,14 +194,14 @@ pub trait Session: Send + Sync {
     fn reboot_by_kexec(&self) -> Doing<'_, Infallible>;
     /// Whether the machine is on its way down.
     fn going_down(&self) -> Doing<'_, bool>;
-    /// Reports all changes of the locks, as long as the service lives.
+    /// Reports all changes of the locks and of who is logged in, as long as the service lives.
     fn watch(&self, reporter: Reporter) -> Doing<'_, ()>;
 }
 
 /// A service that configures network interfaces.
 pub trait NetworkService: Send + Sync {
     /// Makes it leave these interfaces alone, now and when they are plugged in again.
-    fn claim<'a>(&'a self, interfaces: &'a [String]) -> Doing<'a, ()>;
+    fn claim<'a>(&'a self, claims: &'a claims::Claims) -> Doing<'a, ()>;
     /// Takes that back; fine when there is nothing to take back.
     fn release(&self) -> Doing<'_, ()>;
 }
@@ -208,6 +240,21 @@ pub struct World {
     pub turnstile: simulated::Turnstile,
     /// Starts everything that reports.
     pub watchers: Box<dyn FnOnce(Reporter, watch::Receiver<Option<searches::Audience>>)>,
+}
+
+/// Starts what reports battery and mains.
+pub fn power_watch(bus: zbus::Connection, sysfs: fn() -> Option<PowerNow>, reporter: &Reporter) {
+    let (changed, uevents) = mpsc::channel(1);
+    std::thread::spawn(move || complain(power::watch(&changed)));
+    let reporter = reporter.clone();
+    tokio::spawn(async move { complain(upower::watch(bus, uevents, sysfs, reporter).await) });
+}
+
+/// A watcher that fails is told of; the daemon goes on with what it still sees.
+pub fn complain(watched: Result<(), Trouble>) {
+    if let Err(error) = watched {
+        tracing::error!("{error}");
+    }
 }
 
 /// Seals `bytes` into a memory file that can be read and mapped, but never changed.

@@ -47,6 +47,22 @@ pub trait Manager {
     #[zbus(property)]
     fn disk(&self) -> zbus::Result<(String, u64, String)>;
 
+    /// Percent, or -1 without a battery.
+    #[zbus(property)]
+    fn battery(&self) -> zbus::Result<f64>;
+
+    /// Fed from outside.
+    #[zbus(property)]
+    fn on_ac(&self) -> zbus::Result<bool>;
+
+    /// See [`crate::words::BatteryWarning`].
+    #[zbus(property)]
+    fn battery_warning(&self) -> zbus::Result<String>;
+
+    /// Microseconds, or 0.
+    #[zbus(property)]
+    fn time_to_empty_usec(&self) -> zbus::Result<u64>;
+
     /// Subject, verdict, text, hint.
     #[zbus(property)]
     fn checks(&self) -> zbus::Result<Vec<(String, String, String, String)>>;
@@ -183,6 +199,22 @@ pub trait Link {
     /// See [`crate::words::LinkPolicy`].
     #[zbus(property)]
     fn policy(&self) -> zbus::Result<String>;
+
+    /// Decides what it is used for.
+    #[zbus(property)]
+    fn set_policy(&self, policy: &str) -> zbus::Result<()>;
+
+    /// The address that stays with the device.
+    #[zbus(property)]
+    fn hardware_address(&self) -> zbus::Result<String>;
+
+    /// What it is plugged into.
+    #[zbus(property)]
+    fn bus(&self) -> zbus::Result<String>;
+
+    /// Vendor and product.
+    #[zbus(property)]
+    fn device_id(&self) -> zbus::Result<String>;
 
     /// Whether other programs may configure it.
     #[zbus(property)]

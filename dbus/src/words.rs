@@ -193,10 +193,26 @@ words! {
 words! {
     /// Link.Policy
     LinkPolicy {
+        /// Nothing; no search is heard on it.
+        Ignore = "ignore",
         /// Searches are heard on it.
         Shared = "shared",
         /// The stiefellink.
         Dedicated = "dedicated",
+    }
+}
+
+words! {
+    /// Manager.BatteryWarning
+    BatteryWarning {
+        /// There is no reason for one.
+        None = "none",
+        /// It is time to look for the charger.
+        Low = "low",
+        /// The machine will soon have to do something about it.
+        Critical = "critical",
+        /// The machine is about to suspend or to shut down.
+        Action = "action",
     }
 }
 
@@ -227,6 +243,7 @@ mod tests {
             Presence::TEXTS,
             LinkState::TEXTS,
             LinkPolicy::TEXTS,
+            BatteryWarning::TEXTS,
         ];
         for text in all.concat() {
             assert!(contract.contains(&format!("\"{text}\"")), "{text}");

@@ -49,6 +49,7 @@ fn signature(rust: &str) -> &'static str {
         "bool" => "b",
         "u32" => "u",
         "u64" => "t",
+        "f64" => "d",
         "String" | "&str" => "s",
         "OwnedFd" => "h",
         "OwnedObjectPath" | "&zbus::zvariant::ObjectPath<'_>" => "o",

@@ -1,6 +1,6 @@
 """A machine with a stiefellink and a pairing, ready for a hand-off."""
 
-from harness import LINK, ROOT, Case
+from harness import CLAIMED, LINK, MANAGER, ROOT, Case
 
 STIEFELLINK = '[link]\ninterface = "lan0"\n'
 
@@ -24,6 +24,7 @@ class HandOff(Case):
         self.assertEqual(self.property("Reason"), reason)
         self.assertEqual(self.property("Step"), "")
         self.assertEqual(self.property("Borrower"), "/")
-        self.assertEqual(self.left_behind(), [])
-        link = f"{ROOT}/links/lan0"
-        self.wait_for("Managed", True, LINK, link)
+        armed = self.property("Armed", MANAGER)
+        # While armed, the stiefellink is kept from everybody else.
+        self.wait_for("Managed", not armed, LINK, f"{ROOT}/links/lan0")
+        self.assertEqual(self.left_behind(), CLAIMED if armed else [])

@@ -36,6 +36,10 @@ MOCKED = [
     "org.freedesktop.NetworkManager",
     "org.freedesktop.network1",
 ]
+CLAIMED = [
+    "run/NetworkManager/conf.d/90-stiefelsystem.conf",
+    "run/systemd/network/00-stiefelsystem.network",
+]
 STEPS = ["hold-sleep", "check-image", "claim-link", "load-kernel"]
 # Only a failure takes as long as this, on a machine as slow as it likes.
 LIMIT = 60
@@ -320,12 +324,7 @@ class Case(unittest.TestCase):
 
     def left_behind(self):
         """Everything that a hand-off takes and that is still there."""
-        places = [
-            "loaded",
-            "run/NetworkManager/conf.d/90-stiefelsystem.conf",
-            "run/systemd/network/00-stiefelsystem.network",
-            "run/stiefelsystem/hand-off",
-        ]
+        places = ["loaded", *CLAIMED, "run/stiefelsystem/hand-off"]
         left = [place for place in places if (self.machine / place).exists()]
         locks = self.mock("Locks")
         return left + [f"{locks} locks"] * bool(locks)

@@ -93,16 +93,27 @@ class Guard(Case):
             "Pair": ("(s)", "Another"),
             "Begin": ("(oa{sv})", pairing, {}),
         }
-        values = {"Name": GLib.Variant("s", "New"), "Policy": GLib.Variant("s", "never")}
+        values = {
+            (PAIRING, "Name"): GLib.Variant("s", "New"),
+            (PAIRING, "Policy"): GLib.Variant("s", "never"),
+            (LINK, "Policy"): GLib.Variant("s", "dedicated"),
+        }
+        paths = {PAIRING: pairing, LINK: self.link}
         # What ends something comes last, so that everything before it finds it.
         order = {"Confirm": 1, "Cancel": 2, "Forget": 3}
         for interface, kind, name, action in sorted(guarded(), key=lambda g: order.get(g[2], 0)):
-            path = pairing if interface == PAIRING else ROOT
+            path = paths.get(interface, ROOT)
             if kind == "property":
-                call = (path, PROPERTIES, "Set", "(ssv)", interface, name, values[name])
+                call = (path, PROPERTIES, "Set", "(ssv)", interface, name, values[interface, name])
             else:
                 call = (path, interface, name, *arguments.get(name, ()))
             yield PREFIX + action, call
+
+    def configure(self):
+        super().configure()
+        self.script("link add lan0 52:54:00:00:00:01")
+        self.link = f"{ROOT}/links/lan0"
+        self.wait(lambda: (self.link, LINK) in self.seen, "the link")
 
     def asked(self):
         return [call for call in self.mock("Calls") if call.startswith("CheckAuthorization")]

@@ -116,4 +116,4 @@ class Pairing(Case):
         self.write("etc/stiefelsystem/10.toml", "[hand-off]\ncountdown-secs = 0\n")
         self.call(ROOT, MANAGER, "Refresh")
         told = [c[2] for c in self.property("Checks", MANAGER) if c[0] == "configuration"]
-        self.assertTrue(re.search(r"10\.toml: \[hand-off\] countdown-secs: ", told[0]), told)
+        self.assertTrue(re.search(r"10\.toml:2: \[hand-off\] countdown-secs: ", told[0]), told)

@@ -43,7 +43,11 @@ impl World {
         match event {
             Event::Done(step) => world.in_force.push(step),
             Event::Undone(step) => assert_eq!(world.in_force.pop(), Some(step)),
-            Event::Tick { .. } | Event::Blocked | Event::Failed(_) | Event::Stayed => {}
+            Event::Tick { .. }
+            | Event::Blocked
+            | Event::Reopened { .. }
+            | Event::Failed(_)
+            | Event::Stayed => {}
         }
         world.report(event)
     }
@@ -56,6 +60,7 @@ impl World {
             }),
             self.report(Event::Tick { now: DEADLINE }),
             self.report(Event::Blocked),
+            self.report(Event::Reopened { deadline: DEADLINE }),
         ];
         for borrower in [
             Borrower::Any,
@@ -184,6 +189,26 @@ fn silence_does_what_was_announced() {
         machine.handle(Event::Tick { now: DEADLINE });
         assert_eq!(machine, expected);
     }
+}
+
+#[test]
+fn a_reopened_question_needs_a_yes_and_gives_time_for_it() {
+    let later = 2 * DEADLINE;
+    let mut machine = HandOff::default();
+    machine
+        .ask(Borrower::Any, DEADLINE, Silence::GoesAhead)
+        .unwrap();
+    let reopened = Event::Reopened { deadline: later };
+    assert_eq!(machine.handle(reopened), Some(Effect::WakeAt(later)));
+    let tick = Event::Tick { now: DEADLINE };
+    assert_eq!(machine.handle(tick), Some(Effect::WakeAt(later)));
+    assert_eq!(machine.handle(Event::Tick { now: later }), None);
+    let expired = HandOff::Idle {
+        after: Some(Reason::Expired),
+    };
+    assert_eq!(machine, expired);
+    assert_eq!(machine.handle(reopened), None);
+    assert_eq!(machine, expired);
 }
 
 #[test]

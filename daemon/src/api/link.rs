@@ -1,9 +1,12 @@
 //! A link.
 
 use super::Desk;
+use crate::request::Request;
+use crate::store::LinkPolicy;
 use crate::view::LinkView;
 use stiefel_dbus::words::LinkState;
 use zbus::fdo;
+use zbus::message::Header;
 
 /// `org.stiefelsystem.Stiefel1.Link`
 pub struct Link {
@@ -49,8 +52,45 @@ impl Link {
     }
 
     #[zbus(property)]
+    fn hardware_address(&self) -> fdo::Result<String> {
+        Ok(self.view()?.link.mac.to_string())
+    }
+
+    #[zbus(property)]
+    fn bus(&self) -> fdo::Result<String> {
+        Ok(self.view()?.link.bus)
+    }
+
+    #[zbus(property)]
+    fn device_id(&self) -> fdo::Result<String> {
+        Ok(self.view()?.link.device_id)
+    }
+
+    #[zbus(property)]
     fn policy(&self) -> fdo::Result<String> {
         Ok(self.view()?.policy.to_string())
+    }
+
+    #[zbus(property)]
+    async fn set_policy(
+        &self,
+        policy: String,
+        #[zbus(header)] header: Option<Header<'_>>,
+    ) -> fdo::Result<()> {
+        let policy = match policy.as_str() {
+            "ignore" => LinkPolicy::Ignore,
+            "shared" => LinkPolicy::Shared,
+            "dedicated" => LinkPolicy::Dedicated,
+            _ => {
+                let text = "a policy is one of \"ignore\", \"shared\" and \"dedicated\"";
+                return Err(fdo::Error::InvalidArgs(text.into()));
+            }
+        };
+        let Some(header) = header else {
+            return Err(fdo::Error::AccessDenied("nobody asked for this".into()));
+        };
+        let request = Request::SetLinkPolicy(self.name.clone(), policy);
+        Ok(self.desk.do_it(request, &header).await?)
     }
 
     #[zbus(property)]

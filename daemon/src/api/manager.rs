@@ -71,6 +71,26 @@ impl Manager {
     }
 
     #[zbus(property)]
+    fn battery(&self) -> f64 {
+        self.0.view().power.battery
+    }
+
+    #[zbus(property)]
+    fn on_ac(&self) -> bool {
+        self.0.view().power.on_ac
+    }
+
+    #[zbus(property)]
+    fn battery_warning(&self) -> String {
+        self.0.view().power.warning.to_string()
+    }
+
+    #[zbus(property)]
+    fn time_to_empty_usec(&self) -> u64 {
+        self.0.view().power.empty_in_secs.saturating_mul(1_000_000)
+    }
+
+    #[zbus(property)]
     fn checks(&self) -> Vec<(String, String, String, String)> {
         let view = self.0.view();
         let row = |check: &stiefel_core::preflight::Finding| {

@@ -58,6 +58,7 @@ impl Daemon {
                 Ok(Answer::Ticket(ticket))
             }
             Request::Forget(pairing) => self.forget(pairing, now),
+            Request::SetLinkPolicy(name, policy) => self.set_link_policy(&name, policy),
         }
     }
 

@@ -1,14 +1,13 @@
 //! How the state looks from outside: on the bus, and to those who search.
 
 use super::{Daemon, Now, Trigger};
-use crate::config::LinkName;
-use crate::view::{self, LinkView, PairingView, View};
+use crate::view::{self, PairingView, PowerView, View};
 use crate::world::searches::Audience;
 use std::collections::BTreeMap;
 use stiefel_core::discovery::Standing;
 use stiefel_core::handoff::{Borrower, HandOff};
 use stiefel_core::pairing::{PairingId, Policy};
-use stiefel_core::preflight::{self, Facts, Finding, LinkFact, Power, Verdict};
+use stiefel_core::preflight::{self, Facts, Finding, Power, Verdict};
 use stiefel_dbus::words;
 
 impl Daemon {
@@ -17,7 +16,9 @@ impl Daemon {
     pub fn view(&self) -> View {
         let checks = preflight::examine(&self.facts());
         let mut handoff = view::handoff(&self.machine);
-        if handoff.reason != words::Reason::None {
+        // A reopened question says why.
+        let announced = handoff.state == words::State::Announced;
+        if announced || handoff.reason != words::Reason::None {
             handoff.detail.clone_from(&self.detail);
         }
         handoff.blockers = blocking(&checks);
@@ -31,6 +32,12 @@ impl Daemon {
             disk: match &self.survey.disk {
                 Ok(disk) => (disk.model.clone(), disk.identity.size, disk.id().to_owned()),
                 Err(_) => Default::default(),
+            },
+            power: PowerView {
+                battery: self.power.battery_percent.unwrap_or(-1.0),
+                on_ac: self.power.on_mains,
+                warning: view::battery_warning(self.power.warning),
+                empty_in_secs: self.power.empty_in_secs,
             },
             checks,
             handoff,
@@ -56,6 +63,7 @@ impl Daemon {
                 .collect(),
             standing,
             special,
+            ignored: self.ignored(),
         })
     }
 
@@ -101,7 +109,6 @@ impl Daemon {
     }
 
     fn facts(&self) -> Facts {
-        let configured = self.config.link.as_ref();
         Facts {
             image: self.survey.image,
             kexec: self.survey.kexec,
@@ -111,23 +118,20 @@ impl Daemon {
                 Err(why) => Err(why.clone()),
             },
             paired: !self.records.is_empty(),
-            link: match (configured, self.stiefellink()) {
-                (None, _) => LinkFact::AnyWired,
-                (Some(_), Some(link)) => LinkFact::Present(link.name.clone()),
-                (Some(wanted), None) => LinkFact::Gone {
-                    name: match wanted {
-                        LinkName::Interface(name) => name.clone(),
-                        LinkName::Mac(mac) => mac.to_string(),
-                    },
-                    needed: self.trigger == Trigger::Plug
-                        && !matches!(self.machine, HandOff::Idle { .. }),
-                },
+            missing_drivers: self.missing_drivers(),
+            system: self.survey.system.clone(),
+            link: {
+                let idle = matches!(self.machine, HandOff::Idle { .. });
+                self.link_fact(self.trigger == Trigger::Plug && !idle)
             },
             power: Power {
                 battery_percent: self.power.battery_percent,
                 on_mains: self.power.on_mains,
+                warning: self.power.warning,
+                on_battery: self.config.on_battery,
                 threshold_percent: self.config.battery_percent,
             },
+            users: self.users.clone(),
             inhibitors: self.inhibitors.clone(),
             mistakes: [&self.config_mistakes[..], &self.store_mistakes[..]].concat(),
         }
@@ -148,25 +152,6 @@ impl Daemon {
                     last_loan_usec: record.last_loan_usec,
                 };
                 (*id, view)
-            })
-            .collect()
-    }
-
-    fn links_by_name(&self) -> BTreeMap<String, LinkView> {
-        let stiefellink = self.stiefellink();
-        self.links
-            .iter()
-            .flatten()
-            .map(|link| {
-                let view = LinkView {
-                    policy: match stiefellink == Some(link) {
-                        true => words::LinkPolicy::Dedicated,
-                        false => words::LinkPolicy::Shared,
-                    },
-                    managed: !self.claimed.contains(&link.name),
-                    link: link.clone(),
-                };
-                (link.name.clone(), view)
             })
             .collect()
     }

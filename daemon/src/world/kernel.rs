@@ -32,10 +32,12 @@ impl Kexec for RunningKernel {
     }
 }
 
-/// What the running kernel says about kexec.
+/// What the running kernel says about kexec; under lockdown, whatever it is asked to start has
+/// to be signed.
 #[must_use]
 pub fn ability() -> preflight::Kexec {
     match kexec::available() {
+        Ok(()) if kexec::lockdown() => preflight::Kexec::Unsigned,
         Ok(()) => preflight::Kexec::Allowed,
         Err(Unavailable::Missing) => preflight::Kexec::NotBuilt,
         Err(Unavailable::Disabled) => preflight::Kexec::SwitchedOff,

@@ -2,6 +2,7 @@
 
 use super::{Doing, Happening, Reporter, Session, Trouble};
 use futures_util::StreamExt;
+use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
@@ -10,11 +11,15 @@ use zbus::zvariant;
 
 /// What a hand-off must not be disturbed by.
 const HELD: &str = "sleep:idle:handle-lid-switch";
+/// The first number of a person's account (`UID_MIN` in login.defs); smaller ones but root's
+/// are those of services.
+const FIRST_PERSON: u32 = 1000;
 /// `SD_LOGIND_ROOT_CHECK_INHIBITORS` and `SD_LOGIND_REBOOT_VIA_KEXEC` (src/systemd/sd-login.h).
 const CHECKED_KEXEC: u64 = 1 | 2;
 /// logind announces a shutdown at once; a logind that is silent for so long will not.
 const ANNOUNCED_WITHIN: Duration = Duration::from_secs(30);
 
+type RawSession = (String, u32, String, String, zvariant::OwnedObjectPath);
 type RawInhibitor = (String, String, String, String, u32, u32);
 
 #[zbus::proxy(
@@ -32,6 +37,11 @@ trait Manager {
         mode: &str,
     ) -> zbus::Result<zvariant::OwnedFd>;
     fn list_inhibitors(&self) -> zbus::Result<Vec<RawInhibitor>>;
+    fn list_sessions(&self) -> zbus::Result<Vec<RawSession>>;
+    #[zbus(signal)]
+    fn session_new(&self, id: &str, path: zvariant::ObjectPath<'_>) -> zbus::Result<()>;
+    #[zbus(signal)]
+    fn session_removed(&self, id: &str, path: zvariant::ObjectPath<'_>) -> zbus::Result<()>;
     fn reboot_with_flags(&self, flags: u64) -> zbus::Result<()>;
     #[zbus(signal)]
     fn prepare_for_shutdown(&self, start: bool) -> zbus::Result<()>;
@@ -68,6 +78,51 @@ impl Logind {
             })
             .map(|(_, who, why, ..)| Inhibitor { who, why })
             .collect())
+    }
+
+    /// Everybody who is logged in, but for the greeter and its like.
+    async fn users(&self) -> zbus::Result<Vec<String>> {
+        let sessions = self.manager.list_sessions().await?;
+        let users: BTreeSet<String> = sessions
+            .into_iter()
+            .filter(|(_, uid, ..)| *uid == 0 || *uid >= FIRST_PERSON)
+            .map(|(_, _, user, ..)| user)
+            .collect();
+        Ok(users.into_iter().collect())
+    }
+
+    async fn watch_locks(&self, reporter: &Reporter) {
+        // The stream begins with the present value.
+        let mut changes = self.manager.receive_block_inhibited_changed().await;
+        while changes.next().await.is_some() {
+            match self.list().await {
+                Ok(now) => {
+                    if reporter.send(Happening::Inhibitors(now)).await.is_err() {
+                        return;
+                    }
+                }
+                Err(error) => tracing::warn!("cannot ask logind for its locks: {error}"),
+            }
+        }
+    }
+
+    async fn watch_users(&self, reporter: &Reporter) -> zbus::Result<()> {
+        let come = self.manager.receive_session_new().await?;
+        let gone = self.manager.receive_session_removed().await?;
+        let mut changes = futures_util::stream::select(come.map(drop), gone.map(drop));
+        loop {
+            match self.users().await {
+                Ok(now) => {
+                    if reporter.send(Happening::Users(now)).await.is_err() {
+                        return Ok(());
+                    }
+                }
+                Err(error) => tracing::warn!("cannot ask logind who is logged in: {error}"),
+            }
+            if changes.next().await.is_none() {
+                return Ok(());
+            }
+        }
     }
 }
 
@@ -137,18 +192,12 @@ impl Session for Logind {
 
     fn watch(&self, reporter: Reporter) -> Doing<'_, ()> {
         Box::pin(async move {
-            // The stream begins with the present value.
-            let mut changes = self.manager.receive_block_inhibited_changed().await;
-            while changes.next().await.is_some() {
-                match self.list().await {
-                    Ok(now) => {
-                        if reporter.send(Happening::Inhibitors(now)).await.is_err() {
-                            return Ok(());
-                        }
-                    }
-                    Err(error) => tracing::warn!("cannot ask logind for its locks: {error}"),
+            let users = async {
+                if let Err(error) = self.watch_users(&reporter).await {
+                    tracing::warn!("cannot watch who is logged in: {error}");
                 }
-            }
+            };
+            futures_util::future::join(self.watch_locks(&reporter), users).await;
             Ok(())
         })
     }

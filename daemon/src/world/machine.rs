@@ -2,11 +2,12 @@
 
 use super::disk::Disk;
 use super::paths::Paths;
-use super::{Machine, Parcel, Plan, Survey, Trouble, role};
+use super::{Machine, Parcel, Plan, Survey, Trouble, role, system};
 use std::fs::{self, File};
-use std::io::{Seek, SeekFrom, Write};
+use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::Path;
-use stiefel_core::preflight::{ImageState, Kexec};
+use stiefel_core::preflight::system::KERNEL_HEAD;
+use stiefel_core::preflight::{self, ImageState, Kexec};
 use stiefel_core::ticket::{self, ServeTicket, Ticket};
 use stiefel_core::{cmdline, cpio};
 use stiefel_image::KernelFiles;
@@ -21,7 +22,7 @@ pub struct Installed {
     pub release: String,
     /// The disk that the system runs from.
     pub disk: Box<dyn Fn() -> Result<Disk, String> + Send + Sync>,
-    /// What the kernel says about kexec.
+    /// What the kernel says about kexec; [`Kexec::Unsigned`] if it takes signed kernels only.
     pub kexec: Box<dyn Fn() -> Kexec + Send + Sync>,
 }
 
@@ -33,10 +34,23 @@ impl Machine for Installed {
             Ok(files) => self.image(&files.kernel),
             Err(_) => self.image(Path::new("")),
         };
+        let manifest = stiefel_image::load(&self.paths.images(), &self.release);
         Survey {
             borrowed,
             image,
-            kexec: (self.kexec)(),
+            kexec: match (self.kexec)() {
+                Kexec::Unsigned if kernel.as_ref().is_ok_and(|files| is_signed(&files.kernel)) => {
+                    Kexec::Allowed
+                }
+                other => other,
+            },
+            system: system::read(&self.paths),
+            missing_modules: manifest
+                .map(|manifest| manifest.missing_modules)
+                .unwrap_or_default()
+                .into_iter()
+                .map(|missing| missing.module)
+                .collect(),
             kernel: kernel.map(drop).map_err(|Trouble(text)| text),
             disk: match borrowed {
                 true => Err("The system runs from a lent disk".into()),
@@ -135,6 +149,18 @@ fn initramfs(
     archive.finish()?;
     file.seek(SeekFrom::Start(0))?;
     Ok(file)
+}
+
+/// Whether a kernel's file carries a signature.
+fn is_signed(path: &Path) -> bool {
+    let head = || -> std::io::Result<Vec<u8>> {
+        let mut head = Vec::new();
+        File::open(path)?
+            .take(KERNEL_HEAD as u64)
+            .read_to_end(&mut head)?;
+        Ok(head)
+    };
+    head().is_ok_and(|head| preflight::system::is_signed(&head))
 }
 
 fn open(path: &Path) -> Result<File, Trouble> {

@@ -4,6 +4,7 @@
 //! that is plugged in again, for a service that starts anew, and no longer than
 //! until the next boot.
 
+use super::claims::Claims;
 use super::paths::Paths;
 use super::{Doing, NetworkService, Trouble};
 use std::fs::{self, Permissions};
@@ -82,35 +83,42 @@ impl Service {
         }
     }
 
-    fn content(&self, interfaces: &[String]) -> String {
+    fn content(&self, claims: &Claims) -> String {
+        let names: Vec<&str> = claims.keys().map(String::as_str).collect();
         match self.kind {
             Kind::NetworkManager => {
-                let devices: Vec<String> = interfaces
+                let devices: Vec<String> = names
                     .iter()
                     .map(|name| format!("interface-name:{name}"))
                     .collect();
                 format!(
-                    "# Written by stiefeld for a hand-off.\n[keyfile]\nunmanaged-devices+={}\n",
+                    "# Written by stiefeld; gone when the machine is disarmed.\n[keyfile]\nunmanaged-devices+={}\n",
                     devices.join(";")
                 )
             }
             Kind::Networkd => format!(
-                "# Written by stiefeld for a hand-off.\n[Match]\nName={}\n\n[Link]\nUnmanaged=yes\n",
-                interfaces.join(" ")
+                "# Written by stiefeld; gone when the machine is disarmed.\n[Match]\nName={}\n\n[Link]\nUnmanaged=yes\n",
+                names.join(" ")
             ),
         }
     }
 
-    fn write(&self, interfaces: &[String]) -> Result<(), Trouble> {
-        let write = || -> std::io::Result<()> {
+    /// Whether the file says something else than before.
+    fn write(&self, claims: &Claims) -> Result<bool, Trouble> {
+        let content = self.content(claims);
+        if fs::read_to_string(&self.file).is_ok_and(|before| before == content) {
+            return Ok(false);
+        }
+        let write = || -> std::io::Result<bool> {
             let folder = self.file.parent().filter(|folder| !folder.exists());
             if let Some(folder) = folder {
                 fs::create_dir_all(folder)?;
                 fs::set_permissions(folder, Permissions::from_mode(0o755))?;
             }
-            fs::write(&self.file, self.content(interfaces))?;
+            fs::write(&self.file, content)?;
             // networkd is not root, and our own umask lets nobody else read.
-            fs::set_permissions(&self.file, Permissions::from_mode(0o644))
+            fs::set_permissions(&self.file, Permissions::from_mode(0o644))?;
+            Ok(true)
         };
         write()
             .map_err(|error| Trouble::new(format!("cannot write {}", self.file.display()), error))
@@ -157,10 +165,16 @@ impl Service {
 }
 
 impl NetworkService for Service {
-    fn claim<'a>(&'a self, interfaces: &'a [String]) -> Doing<'a, ()> {
+    fn claim<'a>(&'a self, claims: &'a Claims) -> Doing<'a, ()> {
         Box::pin(async move {
-            self.write(interfaces)?;
-            self.reload().await
+            if self.write(claims)?
+                && let Err(trouble) = self.reload().await
+            {
+                // What was not read is not in force: the next try tells it again.
+                self.remove()?;
+                return Err(trouble);
+            }
+            Ok(())
         })
     }
 
@@ -186,10 +200,8 @@ mod tests {
             Service::network_manager(&paths, None),
             Service::networkd(&paths, None),
         ] {
-            service
-                .claim(&["lan0".to_owned(), "lan1".to_owned()])
-                .await
-                .unwrap();
+            let both = [("lan0".to_owned(), Some(2)), ("lan1".to_owned(), None)];
+            service.claim(&both.into()).await.unwrap();
             let text = fs::read_to_string(&service.file).unwrap();
             assert!(text.contains("lan0") && text.contains("lan1"), "{text}");
             service.release().await.unwrap();

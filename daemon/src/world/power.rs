@@ -1,9 +1,11 @@
 //! Battery and mains, from sysfs, looked at when the kernel says that a power
-//! supply changed.
+//! supply changed. For machines without [`super::upower`].
 
-use super::{Happening, PowerNow, Reporter, Trouble};
+use super::{PowerNow, Trouble};
+use stiefel_core::preflight::BatteryWarning;
 use stiefel_linux::process::wait_readable;
 use stiefel_linux::uevent::Uevents;
+use tokio::sync::mpsc;
 
 /// Battery and mains as they are now. A machine whose supplies cannot be read
 /// counts as one without a battery.
@@ -13,32 +15,44 @@ pub fn read() -> PowerNow {
         Ok(power) => PowerNow {
             battery_percent: power.battery_percent,
             on_mains: power.on_mains,
+            warning: match power.battery_percent {
+                Some(percent) if !power.on_mains => warning(percent),
+                Some(_) | None => BatteryWarning::None,
+            },
+            empty_in_secs: 0,
         },
         Err(error) => {
             tracing::warn!("{error}");
-            PowerNow {
-                battery_percent: None,
-                on_mains: true,
-            }
+            PowerNow::MAINS
         }
     }
 }
 
-/// Reports the present state and all changes; blocks for ever.
+/// UPower's own thresholds, where there is none (`PercentageLow` and so on in UPower.conf).
+fn warning(percent: f64) -> BatteryWarning {
+    match percent {
+        percent if percent <= 2.0 => BatteryWarning::Action,
+        percent if percent <= 5.0 => BatteryWarning::Critical,
+        percent if percent <= 20.0 => BatteryWarning::Low,
+        _ => BatteryWarning::None,
+    }
+}
+
+/// Tells `changed` of everything that the kernel says about power supplies; blocks for ever.
 ///
 /// # Errors
 /// The kernel cannot be listened to.
-pub fn watch(reporter: &Reporter) -> Result<(), Trouble> {
+pub fn watch(changed: &mpsc::Sender<()>) -> Result<(), Trouble> {
     let tried = |error| Trouble::new("cannot watch the power supply", error);
     let mut events = Uevents::open().map_err(tried)?;
-    let mut last = None;
+    // Whatever changed before we listened.
+    let mut news = true;
     loop {
-        let now = read();
-        if last.replace(now) != Some(now) && reporter.blocking_send(Happening::Power(now)).is_err()
-        {
+        // One that waits already says it all.
+        if news && let Err(mpsc::error::TrySendError::Closed(())) = changed.try_send(()) {
             return Ok(());
         }
-        while !concerned(&mut events).map_err(tried)? {}
+        news = concerned(&mut events).map_err(tried)?;
     }
 }
 

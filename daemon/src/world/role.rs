@@ -24,7 +24,7 @@ pub fn is_borrower(paths: &Paths) -> bool {
 }
 
 /// `MAJOR:MINOR` of what is mounted at `/`, of the last such line: it hides the earlier ones.
-fn root_device(mountinfo: &str) -> Option<String> {
+pub(super) fn root_device(mountinfo: &str) -> Option<String> {
     mountinfo.lines().rev().find_map(|line| {
         let mut fields = line.split(' ');
         let device = fields.nth(2)?;

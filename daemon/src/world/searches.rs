@@ -1,8 +1,9 @@
 //! The answers to the searches of paired borrowers.
 
 use super::{Happening, Reporter};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use stiefel_core::discovery::Standing;
+use stiefel_core::net::MacAddress;
 use stiefel_core::pairing::{Name, Pairing, PairingId};
 use stiefel_server::discovery::{Answerer, Event};
 use tokio::sync::watch;
@@ -18,6 +19,8 @@ pub struct Audience {
     pub standing: Standing,
     /// How we stand to some.
     pub special: BTreeMap<PairingId, Standing>,
+    /// Interfaces on which nobody is heard.
+    pub ignored: BTreeSet<MacAddress>,
 }
 
 /// Answers the audience of the moment; nobody while there is none.
@@ -30,7 +33,11 @@ pub async fn answer(mut audience: watch::Receiver<Option<Audience>>, reporter: R
             }
             continue;
         };
-        let wired = Box::new(|link: &stiefel_linux::links::Link| link.is_ethernet);
+        let ignored = now.ignored.clone();
+        let wired = Box::new(move |link: &stiefel_linux::links::Link| {
+            let known = link.identity().is_some_and(|mac| ignored.contains(&mac));
+            link.is_ethernet && !known
+        });
         match Answerer::open(now.lender.clone(), &now.pairings, wired) {
             Ok(answerer) => {
                 if let Err(error) = serve(answerer, now, &mut audience, &reporter).await {
@@ -46,7 +53,7 @@ pub async fn answer(mut audience: watch::Receiver<Option<Audience>>, reporter: R
     }
 }
 
-/// Returns when nobody is to be answered any more.
+/// Returns when nobody is to be answered any more, or on other interfaces.
 async fn serve(
     mut answerer: Answerer,
     mut now: Audience,
@@ -59,6 +66,10 @@ async fn serve(
             changed = audience.changed() => {
                 let next = audience.borrow_and_update().clone();
                 let (Ok(()), Some(next)) = (changed, next) else { return Ok(()) };
+                if next.ignored != now.ignored {
+                    audience.mark_changed();
+                    return Ok(());
+                }
                 if next.pairings != now.pairings {
                     answerer.set_pairings(&next.pairings);
                 }

@@ -25,6 +25,7 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
 use stiefel_core::preflight;
 use stiefel_core::ticket::DiskIdentity;
 use tokio::sync::watch;
@@ -68,7 +69,10 @@ struct Levers {
     waiting: watch::Sender<Option<String>>,
     denied: watch::Sender<BTreeSet<String>>,
     links: watch::Sender<Vec<Link>>,
+    /// How many interfaces were ever plugged in: each has a number of its own.
+    plugged: Arc<AtomicU32>,
     inhibitors: watch::Sender<Vec<preflight::Inhibitor>>,
+    users: watch::Sender<Vec<String>>,
     shutdown: watch::Sender<session::Shutdown>,
 }
 
@@ -85,13 +89,16 @@ pub async fn world(folder: &Path, services: bool, bus: &zbus::Connection) -> any
         waiting: watch::Sender::default(),
         denied: watch::Sender::default(),
         links: watch::Sender::default(),
+        plugged: Arc::new(AtomicU32::new(2)),
         inhibitors: watch::Sender::default(),
+        users: watch::Sender::default(),
         shutdown: watch::Sender::default(),
     };
     let session: Arc<dyn Session> = match services {
         true => Arc::new(super::logind::Logind::new(bus).await?),
         false => Arc::new(SimulatedSession {
             inhibitors: levers.inhibitors.subscribe(),
+            users: levers.users.subscribe(),
             shutdown: levers.shutdown.subscribe(),
             changing: levers.shutdown.clone(),
         }),
@@ -106,6 +113,7 @@ pub async fn world(folder: &Path, services: bool, bus: &zbus::Connection) -> any
         Box::new(Service::networkd(&paths, on_bus())),
     ];
     let watched = Arc::clone(&session);
+    let power = on_bus();
     let script = script::listen(folder)?;
     Ok(World {
         session,
@@ -142,6 +150,9 @@ pub async fn world(folder: &Path, services: bool, bus: &zbus::Connection) -> any
             });
             tokio::spawn(async move {
                 let _ = reporter.send(Happening::Links(vec![])).await;
+                if let Some(bus) = power {
+                    super::power_watch(bus, || None, &reporter);
+                }
                 script::obey(script, levers, reporter, audience).await;
             });
         }),

@@ -8,14 +8,16 @@ use super::{Levers, fs};
 use crate::world::searches::Audience;
 use crate::world::{Happening, Link, PowerNow, Reporter};
 use std::path::Path;
-use stiefel_core::preflight::Inhibitor;
+use std::sync::atomic::Ordering;
+use stiefel_core::preflight::{BatteryWarning, Inhibitor};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::watch;
 
-const HELP: &str = "seek ID | wake ID | link add NAME MAC | link remove NAME | power PERCENT|none mains|battery | \
+const HELP: &str = "seek ID | wake ID | link add NAME MAC | link remove NAME | link cable NAME off|MBPS | link driver NAME DRIVER | \
+     power PERCENT|none mains|battery [none|low|critical|action [SECONDS]] | users NAME... | \
      inhibit WHO WHY | uninhibit | deny ACTION | admit ACTION | close WHEN PLACE | open WHEN PLACE | \
-     await WHEN PLACE |      reboot refuse|allow|give-up | audience";
+     await WHEN PLACE | reboot refuse|allow|give-up | audience";
 
 pub(super) fn listen(folder: &Path) -> std::io::Result<UnixListener> {
     let socket = folder.join("script");
@@ -70,25 +72,67 @@ impl Script {
             ["wake", id] => self.tell(Happening::Woken(pairing(id)?)).await,
             ["link", "add", name, mac] => {
                 let mac = mac.parse().map_err(|error| format!("{error}"))?;
+                let index = levers.plugged.fetch_add(1, Ordering::Relaxed);
                 self.link(|links| {
                     links.push(Link {
+                        index,
                         name: (*name).to_owned(),
                         mac,
                         up: true,
                         carrier: true,
                         speed_mbps: 1000,
                         driver: "simulated".into(),
+                        bus: "usb".into(),
+                        device_id: "0bda:8156".into(),
                     });
                 })
                 .await;
             }
             ["link", "remove", name] => self.link(|links| links.retain(|l| l.name != *name)).await,
-            ["power", percent, source] => {
+            ["link", "cable", name, state] => {
+                let speed = match *state {
+                    "off" => None,
+                    speed => Some(speed.parse().map_err(|_| "off or a speed in Mbit/s")?),
+                };
+                self.link(|links| {
+                    for link in links.iter_mut().filter(|link| link.name == *name) {
+                        link.carrier = speed.is_some();
+                        link.speed_mbps = speed.unwrap_or(0);
+                    }
+                })
+                .await;
+            }
+            ["link", "driver", name, driver] => {
+                self.link(|links| {
+                    for link in links.iter_mut().filter(|link| link.name == *name) {
+                        (*driver).clone_into(&mut link.driver);
+                    }
+                })
+                .await;
+            }
+            ["power", percent, source, more @ ..] => {
+                let (warning, empty_in_secs) = match more {
+                    [] => ("none", 0),
+                    [warning] => (*warning, 0),
+                    [warning, secs, ..] => (*warning, secs.parse().map_err(|_| "no seconds")?),
+                };
                 let power = PowerNow {
                     battery_percent: percent.parse().ok(),
                     on_mains: *source == "mains",
+                    warning: match warning {
+                        "none" => BatteryWarning::None,
+                        "low" => BatteryWarning::Low,
+                        "critical" => BatteryWarning::Critical,
+                        "action" => BatteryWarning::Action,
+                        _ => return Err("none, low, critical or action".into()),
+                    },
+                    empty_in_secs,
                 };
                 self.tell(Happening::Power(power)).await;
+            }
+            ["users", users @ ..] => {
+                let users = users.iter().map(|user| (*user).to_owned()).collect();
+                levers.users.send_replace(users);
             }
             ["inhibit", who, why @ ..] => levers.inhibitors.send_modify(|all| {
                 all.push(Inhibitor {
@@ -137,7 +181,17 @@ impl Script {
                     .iter()
                     .map(|(id, standing)| format!(" {id}={standing:?}"))
                     .collect();
-                format!("{:?}{}", audience.standing, some.concat())
+                let ignored: Vec<String> = audience
+                    .ignored
+                    .iter()
+                    .map(|mac| format!(" ignored {mac}"))
+                    .collect();
+                format!(
+                    "{:?}{}{}",
+                    audience.standing,
+                    some.concat(),
+                    ignored.concat()
+                )
             }
         }
     }

@@ -20,6 +20,7 @@ pub(super) enum Shutdown {
 
 pub(super) struct SimulatedSession {
     pub inhibitors: watch::Receiver<Vec<Inhibitor>>,
+    pub users: watch::Receiver<Vec<String>>,
     pub shutdown: watch::Receiver<Shutdown>,
     pub changing: watch::Sender<Shutdown>,
 }
@@ -55,14 +56,19 @@ impl Session for SimulatedSession {
 
     fn watch(&self, reporter: Reporter) -> Doing<'_, ()> {
         Box::pin(async move {
-            let mut inhibitors = self.inhibitors.clone();
-            while inhibitors.changed().await.is_ok() {
-                let now = inhibitors.borrow_and_update().clone();
-                if reporter.send(Happening::Inhibitors(now)).await.is_err() {
-                    break;
+            let (mut inhibitors, mut users) = (self.inhibitors.clone(), self.users.clone());
+            loop {
+                let now = tokio::select! {
+                    changed = inhibitors.changed() => changed
+                        .map(|()| Happening::Inhibitors(inhibitors.borrow_and_update().clone())),
+                    changed = users.changed() => changed
+                        .map(|()| Happening::Users(users.borrow_and_update().clone())),
+                };
+                let Ok(now) = now else { return Ok(()) };
+                if reporter.send(now).await.is_err() {
+                    return Ok(());
                 }
             }
-            Ok(())
         })
     }
 }
