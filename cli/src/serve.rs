@@ -1,0 +1,240 @@
+//! `stiefelctl serve`: a disk for any NBD client, without a daemon, a hand-off or a reboot.
+
+use crate::args::Output;
+use anyhow::{Context, bail};
+use clap::Args;
+use serde_json::json;
+use std::io::{IsTerminal, Write, stderr};
+use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+use stiefel_server::disk::{Access, Disk, OpenGate, Server, Stats};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::oneshot;
+
+/// How often the line on the terminal is written anew.
+const PROGRESS_INTERVAL: Duration = Duration::from_secs(1);
+
+/// What to serve, and to whom.
+#[derive(Args)]
+pub struct ServeArgs {
+    /// The disk, partition or image file
+    disk: PathBuf,
+    /// Refuse writes; the disk may be in use elsewhere, but must not change
+    #[arg(long)]
+    read_only: bool,
+    /// Where to listen; port 0 takes a free one
+    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:10809")]
+    listen: SocketAddr,
+    /// Listen on a network: whoever reaches the address has the whole disk, and can read along
+    #[arg(long)]
+    insecure: bool,
+    #[command(flatten)]
+    output: Output,
+}
+
+/// Serves until interrupted; what was written is then on the disk.
+pub async fn run(args: ServeArgs) -> anyhow::Result<()> {
+    if !args.listen.ip().is_loopback() && !args.insecure {
+        bail!(
+            "NBD neither asks who comes nor encrypts, so {} is refused; listen on 127.0.0.1 and \
+             let clients come through a tunnel, or add --insecure if you trust the whole network",
+            args.listen
+        );
+    }
+    let access = if args.read_only {
+        Access::ReadOnly
+    } else {
+        Access::ReadWrite
+    };
+    // Before anything is served, so that no signal can end us without a last flush.
+    let mut interrupts = Interrupts {
+        interrupt: signal(SignalKind::interrupt())?,
+        terminate: signal(SignalKind::terminate())?,
+    };
+    let disk = Disk::open(&args.disk, access)?;
+    let listener = TcpListener::bind(args.listen)
+        .with_context(|| format!("cannot listen on {}; name another port", args.listen))?;
+    let address = listener.local_addr()?;
+    let server = Server::start(listener, Arc::clone(&disk), Arc::new(OpenGate))
+        .context("cannot start the disk service")?;
+    announce(&args, &disk, address);
+
+    let start = Instant::now();
+    show_until(&server, &mut interrupts, args.output).await;
+    let stats = server.stats();
+    let (done, ended) = oneshot::channel();
+    thread::spawn(move || {
+        server.close();
+        // Nobody listens any more if the person has lost patience.
+        let _ = done.send(disk.flush());
+    });
+    tokio::select! {
+        flushed = ended => flushed?.context("not everything that was written is on the disk")?,
+        () = interrupts.next() => bail!(
+            "interrupted twice, before the disk had taken everything; what was not flushed may be lost"
+        ),
+    }
+    sum_up(args.output, &stats, start.elapsed());
+    Ok(())
+}
+
+struct Interrupts {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Interrupts {
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}
+
+fn announce(args: &ServeArgs, disk: &Disk, address: SocketAddr) {
+    let export = disk.export();
+    let uri = format!("nbd://{address}/disk");
+    if args.output.json {
+        println!(
+            "{}",
+            json!({
+                "uri": uri,
+                "port": address.port(),
+                "bytes": export.size,
+                "block_bytes": export.block_bytes,
+                "read_only": export.read_only,
+            })
+        );
+        return;
+    }
+    let kind = if export.read_only { "read-only, " } else { "" };
+    println!(
+        "Serving {} ({kind}{}) at {uri}",
+        args.disk.display(),
+        bytes(export.size)
+    );
+    if !address.ip().is_loopback() {
+        println!("Whoever reaches this address has the whole disk, and can read along.");
+    }
+    println!("Ctrl-C ends it.");
+}
+
+/// Keeps one line of a terminal up to date, until interrupted.
+async fn show_until(server: &Server, interrupts: &mut Interrupts, output: Output) {
+    let seen = !output.json && stderr().is_terminal();
+    let mut before = server.stats();
+    loop {
+        tokio::select! {
+            () = interrupts.next() => break,
+            () = tokio::time::sleep(PROGRESS_INTERVAL), if seen => {
+                let now = server.stats();
+                eprint!("\r{}\x1b[K", progress(&before, &now, PROGRESS_INTERVAL));
+                // A terminal that is gone needs no progress.
+                let _ = stderr().flush();
+                before = now;
+            }
+        }
+    }
+    if seen {
+        eprintln!();
+    }
+}
+
+fn progress(before: &Stats, now: &Stats, interval: Duration) -> String {
+    let rate = |before: u64, now: u64| ((now - before) as f64 / interval.as_secs_f64()) as u64;
+    format!(
+        "read {} ({}/s), written {} ({}/s), {} requests, {} failed",
+        bytes(now.read_bytes),
+        bytes(rate(before.read_bytes, now.read_bytes)),
+        bytes(now.written_bytes),
+        bytes(rate(before.written_bytes, now.written_bytes)),
+        now.requests,
+        now.errors,
+    )
+}
+
+fn sum_up(output: Output, stats: &Stats, took: Duration) {
+    if output.json {
+        println!(
+            "{}",
+            json!({
+                "seconds": took.as_secs_f64(),
+                "sessions": stats.sessions,
+                "requests": stats.requests,
+                "errors": stats.errors,
+                "read_bytes": stats.read_bytes,
+                "written_bytes": stats.written_bytes,
+                "flushes": stats.flushes,
+            })
+        );
+        return;
+    }
+    println!(
+        "{} sessions in {} s: read {}, written {}, {} requests failed. All of it is on the disk.",
+        stats.sessions,
+        took.as_secs(),
+        bytes(stats.read_bytes),
+        bytes(stats.written_bytes),
+        stats.errors,
+    );
+}
+
+/// A number of bytes as disks are sold: in powers of ten.
+fn bytes(number: u64) -> String {
+    const UNITS: [&str; 6] = ["B", "kB", "MB", "GB", "TB", "PB"];
+    let mut value = number as f64;
+    let mut unit = 0;
+    // What would be shown as 1000.0 is one of the next unit.
+    while value >= 999.95 && unit + 1 < UNITS.len() {
+        value /= 1000.0;
+        unit += 1;
+    }
+    if unit == 0 {
+        format!("{number} B")
+    } else {
+        format!("{value:.1} {}", UNITS[unit])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_are_told_in_powers_of_ten() {
+        for (number, expected) in [
+            (0, "0 B"),
+            (999, "999 B"),
+            (1000, "1.0 kB"),
+            (999_949, "999.9 kB"),
+            (999_950, "1.0 MB"),
+            (500_107_862_016, "500.1 GB"),
+            (u64::MAX, "18446.7 PB"),
+        ] {
+            assert_eq!(bytes(number), expected);
+        }
+    }
+
+    #[test]
+    fn progress_tells_totals_and_rates() {
+        let before = Stats {
+            read_bytes: 1_000_000,
+            ..Stats::default()
+        };
+        let now = Stats {
+            read_bytes: 5_000_000,
+            written_bytes: 2_000,
+            requests: 7,
+            errors: 1,
+            ..before
+        };
+        assert_eq!(
+            progress(&before, &now, Duration::from_secs(2)),
+            "read 5.0 MB (2.0 MB/s), written 2.0 kB (1.0 kB/s), 7 requests, 1 failed"
+        );
+    }
+}
