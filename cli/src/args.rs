@@ -1,7 +1,7 @@
 //! The command line, and from it to what it asks for.
 
 use crate::client::{self, Client};
-use crate::{export, lend, monitor, pairings, serve, status, update};
+use crate::{export, jobs, lend, links, monitor, pairings, serve, status, update};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::process::ExitCode;
 
@@ -68,6 +68,15 @@ enum Command {
         /// The new name
         new_name: String,
     },
+    /// List the wired interfaces
+    Links(Output),
+    /// Change what a wired interface is used for, also when it is plugged in again
+    Link {
+        /// Name or hardware address of the interface
+        name: String,
+        /// What it is used for
+        policy: LinkPolicy,
+    },
     /// Write kernel, initramfs and command line for a paired machine (secret: 0600)
     ExportBoot(export::ExportArgs),
     /// Announce a hand-off: this machine leaves its system and lends its disk
@@ -78,7 +87,9 @@ enum Command {
     Cancel,
     /// Show all changes as they happen, until interrupted
     Monitor(Output),
-    /// Make the ramdisks of installed kernels
+    /// Let the daemon make the ramdisk of the running kernel
+    MakeImage(jobs::MakeArgs),
+    /// Make the ramdisks of installed kernels, as root and without the daemon
     Update(update::UpdateArgs),
     /// Serve a disk or an image to NBD clients, until interrupted
     Serve(serve::ServeArgs),
@@ -93,6 +104,17 @@ enum Policy {
     Automatic,
     /// Nothing, it gets no answer
     Never,
+}
+
+/// What a wired interface is used for.
+#[derive(Clone, Copy, ValueEnum)]
+enum LinkPolicy {
+    /// Nothing
+    Ignore,
+    /// Searches are heard on it, and its configuration is left alone
+    Shared,
+    /// Lending only: plugging it in asks for a hand-off
+    Dedicated,
 }
 
 /// Runs the command; says what went wrong, and what to do about it.
@@ -153,6 +175,16 @@ async fn ask(client: &Client, command: Command) -> anyhow::Result<()> {
             pairings::set_policy(client, &name, policy).await
         }
         Command::Rename { name, new_name } => pairings::rename(client, &name, &new_name).await,
+        Command::Links(output) => links::list(client, output).await,
+        Command::Link { name, policy } => {
+            let policy = match policy {
+                LinkPolicy::Ignore => "ignore",
+                LinkPolicy::Shared => "shared",
+                LinkPolicy::Dedicated => "dedicated",
+            };
+            links::set_policy(client, &name, policy).await
+        }
+        Command::MakeImage(args) => jobs::make_image(client, args).await,
         Command::ExportBoot(args) => export::run(client, args).await,
         Command::Lend(args) => lend::lend(client, args).await,
         Command::Confirm => lend::confirm(client).await,

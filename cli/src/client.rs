@@ -51,6 +51,14 @@ pub struct Link {
     pub policy: String,
     /// Whether other programs may configure it.
     pub managed: bool,
+    /// The address that stays with the device.
+    pub hardware_address: String,
+    /// What it is plugged into.
+    pub bus: String,
+    /// Vendor and product.
+    pub device_id: String,
+    /// Its object on the bus.
+    pub path: OwnedObjectPath,
 }
 
 impl Client {
@@ -92,7 +100,10 @@ impl Client {
     pub async fn links(&self) -> anyhow::Result<Vec<Link>> {
         let mut links = Vec::new();
         for path in self.objects(names::LINK).await? {
-            let proxy = LinkProxy::builder(&self.bus).path(path)?.build().await?;
+            let proxy = LinkProxy::builder(&self.bus)
+                .path(path.clone())?
+                .build()
+                .await?;
             links.push(Link {
                 interface: proxy.interface().await?,
                 state: proxy.state().await?,
@@ -100,6 +111,10 @@ impl Client {
                 driver: proxy.driver().await?,
                 policy: proxy.policy().await?,
                 managed: proxy.managed().await?,
+                hardware_address: proxy.hardware_address().await?,
+                bus: proxy.bus().await?,
+                device_id: proxy.device_id().await?,
+                path,
             });
         }
         links.sort_by(|a, b| a.interface.cmp(&b.interface));

@@ -3,7 +3,9 @@
 mod args;
 mod client;
 mod export;
+mod jobs;
 mod lend;
+mod links;
 mod monitor;
 mod pairings;
 mod serve;

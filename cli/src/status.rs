@@ -12,6 +12,7 @@ struct Status {
     armed: bool,
     image_state: String,
     disk: Disk,
+    power: Power,
     hand_off: HandOff,
     checks: Vec<Check>,
     pairings: Vec<Pairing>,
@@ -23,6 +24,14 @@ struct Disk {
     model: String,
     size: u64,
     id: String,
+}
+
+#[derive(Serialize)]
+struct Power {
+    battery: f64,
+    on_ac: bool,
+    warning: String,
+    time_to_empty_usec: u64,
 }
 
 #[derive(Serialize)]
@@ -65,6 +74,12 @@ async fn read(client: &Client) -> anyhow::Result<Status> {
         armed: manager.armed().await?,
         image_state: manager.image_state().await?,
         disk: Disk { model, size, id },
+        power: Power {
+            battery: manager.battery().await?,
+            on_ac: manager.on_ac().await?,
+            warning: manager.battery_warning().await?,
+            time_to_empty_usec: manager.time_to_empty_usec().await?,
+        },
         hand_off: HandOff {
             state: handoff.state().await?,
             reason: handoff.reason().await?,

@@ -1,6 +1,7 @@
 //! The bus: objects that show the [`View`] and pass requests on. No logic.
 
 mod handoff;
+mod job;
 mod link;
 mod manager;
 mod pairing;
@@ -90,6 +91,7 @@ impl BusError {
             Refused::NameTaken(_) => "NameTaken",
             Refused::TooMany | Refused::TooManyLinks => "TooMany",
             Refused::NoLink => "NoLink",
+            Refused::NoJob => "NoJob",
             Refused::Borrowed => "Borrowed",
             Refused::Failed(_) => "Failed",
         }

@@ -3,6 +3,7 @@
 //! the [`Store`], no clock, no async.
 
 pub mod calls;
+pub mod jobs;
 mod links;
 mod picture;
 mod triggers;
@@ -50,6 +51,8 @@ pub struct Outbox {
     pub replies: Vec<(Reply, Result<Answer, Refused>)>,
     /// The machine shall be looked at.
     pub survey: bool,
+    /// A job shall begin or end.
+    pub work: Option<jobs::Work>,
 }
 
 /// Everything that the daemon knows.
@@ -77,7 +80,10 @@ pub struct Daemon {
     /// Whose survey is under way, and whose has to be a later one.
     refreshing: Vec<Reply>,
     refreshing_next: Vec<Reply>,
+    survey_again: bool,
     machine: HandOff,
+    jobs: BTreeMap<u32, jobs::Job>,
+    last_job: u32,
     trigger: Trigger,
     detail: String,
     ending: bool,
@@ -121,7 +127,10 @@ impl Daemon {
             surveying: false,
             refreshing: vec![],
             refreshing_next: vec![],
+            survey_again: false,
             machine: HandOff::default(),
+            jobs: BTreeMap::new(),
+            last_job: 0,
             trigger: Trigger::Person,
             detail: String::new(),
             ending: false,
@@ -141,6 +150,8 @@ impl Daemon {
                 self.claim_trouble = trouble;
             }
             Happening::Users(users) => self.users = users,
+            Happening::Progressed(job, progress) => self.progressed(job, progress),
+            Happening::Ended(job, end) => self.job_ended(job, end),
             Happening::Inhibitors(inhibitors) => self.inhibitors = inhibitors,
             Happening::Noticed(survey) => self.survey = *survey,
             Happening::Surveyed(survey) => self.surveyed(survey),
@@ -256,7 +267,7 @@ impl Daemon {
         }
         self.surveying = false;
         // The one that has just ended may have begun before they asked.
-        if !self.refreshing_next.is_empty() {
+        if std::mem::take(&mut self.survey_again) {
             self.refreshing = std::mem::take(&mut self.refreshing_next);
             self.start_survey();
         }
@@ -317,6 +328,7 @@ impl Daemon {
         (self.config, self.config_mistakes) = config::load(&self.folder);
         if self.surveying {
             self.refreshing_next.extend(reply);
+            self.survey_again = true;
         } else {
             self.refreshing.extend(reply);
             self.start_survey();

@@ -87,7 +87,10 @@ impl Hands {
             Order::Do(step, plan) => {
                 let name = crate::view::step(step);
                 self.turnstile.pass("before", name.as_str()).await;
-                let done = self.take(step, *plan, reporter).await;
+                let done = match self.turnstile.check(name.as_str()) {
+                    Ok(()) => self.take(step, *plan, reporter).await,
+                    Err(trouble) => Err(trouble),
+                };
                 self.turnstile.pass("after", name.as_str()).await;
                 let Err(Trouble(why)) = done else {
                     return (Event::Done(step), None);

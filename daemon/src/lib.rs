@@ -24,13 +24,14 @@ pub mod world;
 
 use crate::api::Publication;
 use crate::daemon::calls::Fresh;
+use crate::daemon::jobs::Work;
 use crate::daemon::{Daemon, Now};
 use crate::hands::Order;
 use crate::request::Call;
 use crate::view::View;
 use crate::world::claims::Claims;
 use crate::world::searches::Audience;
-use crate::world::{Happening, Machine, Reporter};
+use crate::world::{Happening, Machine, Maker, Reporter, Running};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::sync::{mpsc, watch};
@@ -57,6 +58,9 @@ struct Loop {
     happenings: mpsc::Receiver<Happening>,
     reporter: Reporter,
     machine: Arc<dyn Machine>,
+    maker: Box<dyn Maker>,
+    /// The job that goes on.
+    running: Option<Running>,
     orders: mpsc::Sender<Order>,
     audience: watch::Sender<Option<Audience>>,
     claims: watch::Sender<Option<Claims>>,
@@ -111,6 +115,11 @@ impl Loop {
         if outbox.survey {
             self.look();
         }
+        match outbox.work {
+            None => {}
+            Some(Work::MakeImage(number)) => self.make(number),
+            Some(Work::Stop) => self.running = None,
+        }
         change(&self.audience, self.daemon.audience(now()));
         change(&self.claims, self.daemon.claims());
         let view = Arc::new(self.daemon.view());
@@ -122,6 +131,19 @@ impl Loop {
                 .await?;
         }
         Ok(())
+    }
+
+    /// Begins to make the ramdisk beside the loop.
+    fn make(&mut self, number: u32) {
+        match self.maker.start(number, self.reporter.clone()) {
+            Ok(running) => self.running = Some(running),
+            Err(trouble) => {
+                let reporter = self.reporter.clone();
+                tokio::spawn(async move {
+                    let _ = reporter.send(Happening::Ended(number, Err(trouble))).await;
+                });
+            }
+        }
     }
 
     /// Looks at the machine beside the loop.

@@ -9,6 +9,8 @@ pub struct Options {
     pub bus: Option<String>,
     /// Folder of a simulation, instead of this machine.
     pub simulate: Option<PathBuf>,
+    /// Make the ramdisk of this kernel and end; for the daemon itself.
+    pub make_image: Option<String>,
     /// In a simulation: use the real services on the bus.
     pub services: bool,
 }
@@ -43,6 +45,7 @@ impl Options {
             match arg.as_str() {
                 "--bus" => options.bus = Some(value()?),
                 "--simulate" => options.simulate = Some(value()?.into()),
+                crate::world::maker::ARGUMENT => options.make_image = Some(value()?),
                 "--services" => options.services = true,
                 "--help" | "-h" => return Err(HELP.into()),
                 _ => return Err(format!("unknown argument {arg}; try --help")),

@@ -31,6 +31,10 @@ pub enum Request {
     Pair(Name),
     /// Look at everything again.
     Refresh,
+    /// Make the ramdisk.
+    UpdateImage,
+    /// Call the job of this number off.
+    StopJob(u32),
     /// Announce a hand-off.
     Begin(Borrower),
     /// Say yes to it.
@@ -56,6 +60,7 @@ impl Request {
         match self {
             Self::Arm | Self::Disarm => Action::Arm,
             Self::Pair(_) | Self::Forget(_) => Action::Pair,
+            Self::UpdateImage | Self::StopJob(_) => Action::Manage,
             Self::Refresh | Self::Rename(..) | Self::SetPolicy(..) | Self::SetLinkPolicy(..) => {
                 Action::Manage
             }
@@ -73,6 +78,8 @@ pub enum Answer {
     Done,
     /// This pairing was made.
     Paired(PairingId),
+    /// The job of this number goes on.
+    Begun(u32),
     /// The ticket, to be read once.
     Ticket(OwnedFd),
 }
@@ -95,6 +102,9 @@ pub enum Refused {
     /// There are as many pairings as there may be.
     #[error("there are {max} pairings, and no more can be made; forget one", max = crate::store::MAX_PAIRINGS)]
     TooMany,
+    /// The job was forgotten while the call was on its way.
+    #[error("there is no such job any more")]
+    NoJob,
     /// The interface was unplugged while the call was on its way.
     #[error("there is no such interface any more; see: stiefelctl links")]
     NoLink,

@@ -8,6 +8,7 @@ use crate::options::Options;
 use crate::store::Store;
 use crate::world::claims::Keeper;
 use crate::world::machine::Installed;
+use crate::world::maker::{self, ImageMaker};
 use crate::world::marker::Marker;
 use crate::world::network::Service;
 use crate::world::paths::Paths;
@@ -36,6 +37,9 @@ pub fn main() -> anyhow::Result<()> {
         }
         Err(text) => anyhow::bail!(text),
     };
+    if let Some(release) = options.make_image {
+        return maker::make(&release);
+    }
     log_to_journal();
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -70,6 +74,7 @@ async fn run(options: Options) -> anyhow::Result<()> {
         networks,
         kexec,
         machine,
+        maker,
         bouncer,
         turnstile,
         watchers,
@@ -115,6 +120,8 @@ async fn run(options: Options) -> anyhow::Result<()> {
         happenings,
         reporter,
         machine,
+        maker,
+        running: None,
         orders,
         audience,
         claims,
@@ -143,6 +150,10 @@ async fn connect(address: Option<&str>) -> anyhow::Result<zbus::Connection> {
 
 async fn real(bus: &zbus::Connection) -> anyhow::Result<World> {
     let paths = Paths::below(Path::new("/"));
+    let release = rustix::system::uname()
+        .release()
+        .to_string_lossy()
+        .into_owned();
     let networks: Vec<Box<dyn NetworkService>> = vec![
         Box::new(Service::network_manager(&paths, Some(bus.clone()))),
         Box::new(Service::networkd(&paths, Some(bus.clone()))),
@@ -158,14 +169,12 @@ async fn real(bus: &zbus::Connection) -> anyhow::Result<World> {
         kexec: Arc::new(world::kernel::RunningKernel),
         machine: Arc::new(Installed {
             paths: paths.clone(),
-            release: rustix::system::uname()
-                .release()
-                .to_string_lossy()
-                .into_owned(),
+            release: release.clone(),
             disk: Box::new(world::disk::below_root),
             kexec: Box::new(world::kernel::ability),
         }),
         paths,
+        maker: Box::new(ImageMaker { release }),
         bouncer: Arc::new(Polkit::new(bus)),
         turnstile: Turnstile::default(),
         watchers: Box::new(move |reporter, audience| {

@@ -29,6 +29,8 @@ pub struct View {
     pub pairings: BTreeMap<PairingId, PairingView>,
     /// All wired links by name.
     pub links: BTreeMap<String, LinkView>,
+    /// All jobs by number.
+    pub jobs: BTreeMap<u32, JobView>,
 }
 
 /// Where the power comes from.
@@ -89,6 +91,19 @@ pub struct LinkView {
     pub policy: words::LinkPolicy,
     /// Whether other services may configure it.
     pub managed: bool,
+}
+
+/// A job's properties.
+#[derive(Debug, Clone, PartialEq)]
+pub struct JobView {
+    /// What it is about.
+    pub kind: words::JobKind,
+    /// Where it stands.
+    pub state: words::JobState,
+    /// From 0 to 1.
+    pub progress: f64,
+    /// Why it failed, or empty.
+    pub detail: String,
 }
 
 /// The word for a step.

@@ -11,6 +11,7 @@ pub mod kernel;
 pub mod links;
 pub mod logind;
 pub mod machine;
+pub mod maker;
 pub mod marker;
 pub mod network;
 pub mod paths;
@@ -73,6 +74,10 @@ pub enum Happening {
     Claimed(Vec<String>, Option<Trouble>),
     /// Everybody who is logged in now, each once.
     Users(Vec<String>),
+    /// So much of a job is done, from 0 to 1.
+    Progressed(u32, f64),
+    /// A job has ended.
+    Ended(u32, Result<(), Trouble>),
     /// All locks that forbid to shut down, as they are now.
     Inhibitors(Vec<Inhibitor>),
     /// The survey that was ordered has ended.
@@ -222,6 +227,18 @@ pub trait Machine: Send + Sync {
     fn parcel(&self, plan: &Plan) -> Result<Parcel, Trouble>;
 }
 
+/// A job that goes on. Dropping it calls it off.
+pub type Running = Box<dyn Send>;
+
+/// Makes ramdisks.
+pub trait Maker: Send + Sync {
+    /// Begins to make the one of the running kernel, as the job of this number.
+    ///
+    /// # Errors
+    /// It could not begin.
+    fn start(&self, number: u32, reporter: Reporter) -> Result<Running, Trouble>;
+}
+
 /// The world of one daemon.
 pub struct World {
     /// Where the files are.
@@ -234,6 +251,8 @@ pub struct World {
     pub kexec: Arc<dyn Kexec>,
     /// What is installed.
     pub machine: Arc<dyn Machine>,
+    /// Makes what is installed there.
+    pub maker: Box<dyn Maker>,
     /// Who may do what.
     pub bouncer: Arc<dyn Bouncer>,
     /// Where a simulation stops the hands.

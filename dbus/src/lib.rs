@@ -9,7 +9,7 @@ pub mod proxy;
 pub mod words;
 
 /// The contract itself: interface name and XML.
-pub const CONTRACT: [(&str, &str); 4] = [
+pub const CONTRACT: [(&str, &str); 5] = [
     (
         names::MANAGER,
         include_str!("../org.stiefelsystem.Stiefel1.Manager.xml"),
@@ -25,5 +25,9 @@ pub const CONTRACT: [(&str, &str); 4] = [
     (
         names::LINK,
         include_str!("../org.stiefelsystem.Stiefel1.Link.xml"),
+    ),
+    (
+        names::JOB,
+        include_str!("../org.stiefelsystem.Stiefel1.Job.xml"),
     ),
 ];

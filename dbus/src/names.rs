@@ -8,6 +8,8 @@ pub const ROOT: &str = "/org/stiefelsystem/Stiefel1";
 pub const PAIRINGS: &str = "/org/stiefelsystem/Stiefel1/pairings";
 /// Parent of the links.
 pub const LINKS: &str = "/org/stiefelsystem/Stiefel1/links";
+/// Parent of the jobs.
+pub const JOBS: &str = "/org/stiefelsystem/Stiefel1/jobs";
 /// Interface of the machine as a whole.
 pub const MANAGER: &str = "org.stiefelsystem.Stiefel1.Manager";
 /// Interface of the hand-off.
@@ -16,6 +18,8 @@ pub const HANDOFF: &str = "org.stiefelsystem.Stiefel1.HandOff";
 pub const PAIRING: &str = "org.stiefelsystem.Stiefel1.Pairing";
 /// Interface of a link.
 pub const LINK: &str = "org.stiefelsystem.Stiefel1.Link";
+/// Interface of a job.
+pub const JOB: &str = "org.stiefelsystem.Stiefel1.Job";
 /// What all our errors begin with.
 pub const ERROR_PREFIX: &str = "org.stiefelsystem.Stiefel1.Error.";
 /// What all our polkit actions begin with.
@@ -25,6 +29,12 @@ pub const ACTION_PREFIX: &str = "org.stiefelsystem.stiefel1.";
 #[must_use]
 pub fn pairing_path(id: &str) -> String {
     format!("{PAIRINGS}/{id}")
+}
+
+/// The object of a job.
+#[must_use]
+pub fn job_path(number: u32) -> String {
+    format!("{JOBS}/{number}")
 }
 
 /// The object of a link: bytes of `interface` other than ASCII letters and

@@ -23,6 +23,10 @@ pub trait Manager {
     #[zbus(allow_interactive_auth)]
     fn pair(&self, name: &str) -> zbus::Result<OwnedObjectPath>;
 
+    /// Makes the ramdisk of the running kernel.
+    #[zbus(allow_interactive_auth)]
+    fn update_image(&self) -> zbus::Result<OwnedObjectPath>;
+
     /// Looks again at what tells no changes by itself.
     #[zbus(allow_interactive_auth)]
     fn refresh(&self) -> zbus::Result<()>;
@@ -219,4 +223,32 @@ pub trait Link {
     /// Whether other programs may configure it.
     #[zbus(property)]
     fn managed(&self) -> zbus::Result<bool>;
+}
+
+/// Something that takes its time.
+#[zbus::proxy(
+    interface = "org.stiefelsystem.Stiefel1.Job",
+    default_service = "org.stiefelsystem.Stiefel1",
+    gen_blocking = false
+)]
+pub trait Job {
+    /// Calls it off.
+    #[zbus(allow_interactive_auth)]
+    fn cancel(&self) -> zbus::Result<()>;
+
+    /// See [`crate::words::JobKind`].
+    #[zbus(property(emits_changed_signal = "const"))]
+    fn kind(&self) -> zbus::Result<String>;
+
+    /// See [`crate::words::JobState`].
+    #[zbus(property)]
+    fn state(&self) -> zbus::Result<String>;
+
+    /// From 0 to 1.
+    #[zbus(property)]
+    fn progress(&self) -> zbus::Result<f64>;
+
+    /// Why it failed, or empty.
+    #[zbus(property)]
+    fn detail(&self) -> zbus::Result<String>;
 }

@@ -216,6 +216,28 @@ words! {
     }
 }
 
+words! {
+    /// Job.Kind
+    JobKind {
+        /// Makes the ramdisk of the running kernel.
+        UpdateImage = "update-image",
+    }
+}
+
+words! {
+    /// Job.State
+    JobState {
+        /// It goes on.
+        Running = "running",
+        /// It has done what it was to do.
+        Done = "done",
+        /// It has not.
+        Failed = "failed",
+        /// Somebody called it off.
+        Cancelled = "cancelled",
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -244,6 +266,8 @@ mod tests {
             LinkState::TEXTS,
             LinkPolicy::TEXTS,
             BatteryWarning::TEXTS,
+            JobKind::TEXTS,
+            JobState::TEXTS,
         ];
         for text in all.concat() {
             assert!(contract.contains(&format!("\"{text}\"")), "{text}");

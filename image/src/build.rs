@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::num::NonZero;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Instant;
@@ -30,6 +31,12 @@ const PUBLIC: u32 = 0o644;
 
 /// No image is larger, bytes; told to people whose disk is full.
 const SIZE_BOUND: u64 = 25_000_000;
+
+/// Is told how much is done, from 0 to 1, and may break off.
+pub type Watch<'a> = &'a mut dyn FnMut(f64) -> ControlFlow<()>;
+
+/// What is done when everything was read and only has to be compressed: as measured.
+const COLLECTED: f64 = 0.3;
 
 /// What to make an image from.
 #[derive(Clone, Debug)]
@@ -68,6 +75,15 @@ impl Options {
 /// No module tree or none that is whole, no readable kernel of that release, no module `nbd`
 /// or `wireguard`, no static program, a full disk.
 pub fn build(options: &Options) -> Result<Manifest, Error> {
+    build_watched(options, &mut |_| ControlFlow::Continue(()))
+}
+
+/// Like [`build`], and tells `watch` every now and then how much is done, from 0 to 1. It may
+/// break off; then everything is as it was before.
+///
+/// # Errors
+/// Those of [`build`], and [`Error::BrokenOff`].
+pub fn build_watched(options: &Options, watch: Watch<'_>) -> Result<Manifest, Error> {
     let start = Instant::now();
     let Options {
         release,
@@ -79,7 +95,9 @@ pub fn build(options: &Options) -> Result<Manifest, Error> {
     let tree = Tree::open(root, release)?;
     let kernel = kernel_of(root, release)?.kernel;
     let program = read_init(init)?;
+    tell(watch, 0.0)?;
     let content = Content::collect(root, release, &tree)?;
+    tell(watch, COLLECTED)?;
 
     folder(out)?;
     let lock = File::open(out).map_err(Error::file("open the folder", out))?;
@@ -87,10 +105,21 @@ pub fn build(options: &Options) -> Result<Manifest, Error> {
         .map_err(|error| Error::file("lock the folder", out)(error.into()))?;
     let path = image_path(out, release);
     let mut replacement = Replacement::new(path.clone(), PUBLIC)?;
+    let mut broken_off = false;
     let written = compress(replacement.sink(), *level, |archive| {
-        content.write(archive, &program)
-    })
-    .map_err(Error::write(&path, SIZE_BOUND))?;
+        content.write(archive, &program, &mut |part| {
+            let share = COLLECTED + (1.0 - COLLECTED) * part;
+            broken_off |= watch(share).is_break();
+            match broken_off {
+                true => Err(io::ErrorKind::Interrupted.into()),
+                false => Ok(()),
+            }
+        })
+    });
+    if broken_off {
+        return Err(Error::BrokenOff);
+    }
+    let written = written.map_err(Error::write(&path, SIZE_BOUND))?;
 
     let manifest = Manifest {
         release: release.clone(),
@@ -111,6 +140,13 @@ pub fn build(options: &Options) -> Result<Manifest, Error> {
     replacement.commit()?;
     described.commit()?;
     Ok(manifest)
+}
+
+fn tell(watch: Watch<'_>, share: f64) -> Result<(), Error> {
+    match watch(share) {
+        ControlFlow::Continue(()) => Ok(()),
+        ControlFlow::Break(()) => Err(Error::BrokenOff),
+    }
 }
 
 /// What goes into an image, but for the static program.
@@ -171,12 +207,24 @@ impl Content {
     }
 
     /// Writes everything, sorted by kind and name.
-    fn write<W: Write>(&self, archive: &mut cpio::Writer<W>, program: &[u8]) -> io::Result<()> {
+    fn write<W: Write>(
+        &self,
+        archive: &mut cpio::Writer<W>,
+        program: &[u8],
+        done: &mut dyn FnMut(f64) -> io::Result<()>,
+    ) -> io::Result<()> {
+        let all = (self.index.modules().len() + self.firmware.len()).max(1) as f64;
+        let mut written = 0.0;
+        let mut one_more = || {
+            written += 1.0;
+            done(written / all)
+        };
         archive.file("stiefel/init", 0o755, program)?;
         archive.file("stiefel/modules/index.json", 0o644, &self.index.to_json())?;
         for module in self.index.modules() {
             let path = format!("stiefel/modules/{}", module.file);
             archive.file(&path, 0o644, &self.files[&module.name].bytes)?;
+            one_more()?;
         }
         // One content may have several names, which the source system has links for.
         let mut first: BTreeMap<&Path, &str> = BTreeMap::new();
@@ -192,6 +240,7 @@ impl Content {
                     first.insert(path, name);
                 }
             }
+            one_more()?;
         }
         Ok(())
     }

@@ -9,6 +9,9 @@ use thiserror::Error;
 /// Why there is no new image, or no boot files. What was there before is still there.
 #[derive(Debug, Error)]
 pub enum Error {
+    /// Whoever watched broke off.
+    #[error("the making of the ramdisk was broken off")]
+    BrokenOff,
     /// No module tree for this kernel.
     #[error("there is no module tree for kernel {release} in {folder}; {}", there_are(.others))]
     NoModules {

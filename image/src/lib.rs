@@ -23,7 +23,7 @@ mod replace;
 mod tree;
 
 pub use boot_files::{BootFiles, boot_files};
-pub use build::{LEVEL, Options, build};
+pub use build::{LEVEL, Options, Watch, build, build_watched};
 pub use error::Error;
 pub use kernel::{KernelFiles, kernel_of};
 pub use manifest::{Manifest, image_path, load, manifest_path, remove, verify};

@@ -5,12 +5,13 @@
 mod common;
 
 use std::fs;
+use std::ops::ControlFlow;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
 use common::{RELEASE, System, elf, find, index, kernel, sections, unpack};
 use stiefel_core::modules::Purpose;
-use stiefel_image::{Error, Manifest, build, load, manifest_path, remove, verify};
+use stiefel_image::{Error, Manifest, build, build_watched, load, manifest_path, remove, verify};
 
 #[test]
 fn an_image_holds_program_modules_and_firmware() {
@@ -341,4 +342,38 @@ fn fill(system: &System) {
         2,
         "a temporary file is left"
     );
+}
+
+#[test]
+fn a_watched_build_tells_how_far_it_is_and_one_that_is_broken_off_leaves_nothing() {
+    let system = System::new();
+    let mut told = vec![];
+    build_watched(&system.options(), &mut |share| {
+        told.push(share);
+        ControlFlow::Continue(())
+    })
+    .unwrap();
+    assert!(
+        told.is_sorted() && told[0] == 0.0 && *told.last().unwrap() == 1.0,
+        "{told:?}"
+    );
+    let files = || {
+        let folder = fs::read_dir(system.options().out).unwrap();
+        let mut names: Vec<_> = folder.map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        names
+    };
+    let before = files();
+    for stop in 0..told.len() {
+        let mut calls = 0;
+        let result = build_watched(&system.options(), &mut |_| {
+            calls += 1;
+            match calls > stop {
+                true => ControlFlow::Break(()),
+                false => ControlFlow::Continue(()),
+            }
+        });
+        assert!(matches!(result, Err(Error::BrokenOff)), "{stop}");
+        assert_eq!(files(), before);
+    }
 }

@@ -29,6 +29,7 @@ MANAGER = f"{SERVICE}.Manager"
 HANDOFF = f"{SERVICE}.HandOff"
 PAIRING = f"{SERVICE}.Pairing"
 LINK = f"{SERVICE}.Link"
+JOB = f"{SERVICE}.Job"
 PROPERTIES = "org.freedesktop.DBus.Properties"
 MOCKED = [
     "org.freedesktop.PolicyKit1",

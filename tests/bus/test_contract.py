@@ -8,7 +8,7 @@ import xml.etree.ElementTree as XML
 from gi.repository import Gio, GLib
 
 from harness import (
-    BIN, HANDOFF, LINK, MANAGER, MOCKED, PAIRING, PROPERTIES, ROOT, SERVICE, TREE,
+    BIN, HANDOFF, JOB, LINK, MANAGER, MOCKED, PAIRING, PROPERTIES, ROOT, SERVICE, TREE,
     Case, DBusError,
 )
 
@@ -59,7 +59,8 @@ class Contract(Case):
         self.script("link add lan0 52:54:00:00:00:01")
         link = f"{ROOT}/links/lan0"
         self.wait(lambda: (link, LINK) in self.seen, "the link")
-        paths = {MANAGER: ROOT, HANDOFF: ROOT, PAIRING: pairing, LINK: link}
+        job = self.call(ROOT, MANAGER, "UpdateImage")
+        paths = {MANAGER: ROOT, HANDOFF: ROOT, PAIRING: pairing, LINK: link, JOB: job}
         self.assertEqual(len(FILES), len(paths))
         for expected in contract():
             name = expected.get("name")
@@ -98,10 +99,14 @@ class Guard(Case):
             (PAIRING, "Policy"): GLib.Variant("s", "never"),
             (LINK, "Policy"): GLib.Variant("s", "dedicated"),
         }
-        paths = {PAIRING: pairing, LINK: self.link}
+        paths = {PAIRING: pairing, LINK: self.link, JOB: f"{ROOT}/jobs/1"}
         # What ends something comes last, so that everything before it finds it.
-        order = {"Confirm": 1, "Cancel": 2, "Forget": 3}
-        for interface, kind, name, action in sorted(guarded(), key=lambda g: order.get(g[2], 0)):
+        order = {"UpdateImage": -2, (JOB, "Cancel"): -1, "Confirm": 1, "Cancel": 2, "Forget": 3}
+
+        def key(member):
+            return order.get((member[0], member[2]), order.get(member[2], 0))
+
+        for interface, kind, name, action in sorted(guarded(), key=key):
             path = paths.get(interface, ROOT)
             if kind == "property":
                 call = (path, PROPERTIES, "Set", "(ssv)", interface, name, values[interface, name])
@@ -120,6 +125,8 @@ class Guard(Case):
 
     def test_every_call_is_refused_when_polkit_says_no(self):
         pairing = self.pair()
+        self.script("close before update-image")
+        self.call(ROOT, MANAGER, "UpdateImage")
         sender = self.connection.get_unique_name()
         self.mock("Polkit", "(s)", "no")
         before = self.objects()
@@ -134,12 +141,16 @@ class Guard(Case):
     def test_every_call_passes_when_polkit_says_yes(self):
         pairing = self.pair()
         # The confirmed hand-off waits there for the Cancel.
-        self.script("close before hold-sleep")
+        self.script("close before hold-sleep", "close before update-image")
         for action, call in self.calls(pairing):
             with self.subTest(call=call):
                 self.mock("Calls")
                 self.call(*call)
                 self.assertIn(f" {action} ", self.asked()[0])
+                if call[2] == "UpdateImage":
+                    continue
+                # A ramdisk that is being made forbids what comes next.
+                self.wait(lambda: not self.property("Blockers"), "the end of the blockers")
 
     def test_a_password_is_asked_for_only_where_the_caller_allows_it(self):
         self.mock("Polkit", "(s)", "challenge")

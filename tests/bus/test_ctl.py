@@ -3,7 +3,7 @@
 import json
 import subprocess
 
-from harness import BIN, ROOT, Case
+from harness import BIN, LINK, ROOT, Case
 
 
 class Ctl(Case):
@@ -70,6 +70,25 @@ class Ctl(Case):
         self.assertEqual(status["hand_off"]["state"], "idle")
         self.assertEqual(status["links"][0]["interface"], "lan0")
         self.assertIn("image", [check["subject"] for check in status["checks"]])
+
+    def test_links_and_what_they_are_used_for(self):
+        self.assertIn("no wired interface", self.ok("links"))
+        self.script("link add lan0 52:54:00:00:00:01")
+        self.assertIn("lan0  shared, up, 1000 Mbit/s, 52:54:00:00:00:01", self.ok("links"))
+        self.ok("link", "52:54:00:00:00:01", "dedicated")
+        self.ok("arm")
+        self.wait_for("Managed", False, LINK, f"{ROOT}/links/lan0")
+        self.assertIn("kept for lending", self.ok("links"))
+        [link] = json.loads(self.ok("links", "--json"))
+        self.assertEqual((link["policy"], link["device_id"]), ("dedicated", "0bda:8156"))
+        self.assertIn("there are: lan0", self.refused("link", "lan7", "ignore"))
+        self.assertEqual(self.ctl("link", "lan0", "sometimes").returncode, 2)
+
+    def test_the_ramdisk_is_made(self):
+        self.assertIn("ready", self.ok("make-image"))
+        self.script("fail update-image")
+        self.assertIn("fail", self.refused("make-image"))
+        self.ok("make-image", "--no-wait")
 
     def test_monitor_tells_every_change(self):
         monitor = subprocess.Popen(

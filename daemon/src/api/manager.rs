@@ -37,7 +37,20 @@ impl Manager {
                 let path = names::pairing_path(&id.to_string());
                 Ok(ObjectPath::from_string_unchecked(path).into())
             }
-            Answer::Done | Answer::Ticket(_) => Err(BusError::wrong_answer()),
+            Answer::Done | Answer::Begun(_) | Answer::Ticket(_) => Err(BusError::wrong_answer()),
+        }
+    }
+
+    #[zbus(out_args("job"))]
+    async fn update_image(
+        &self,
+        #[zbus(header)] header: Header<'_>,
+    ) -> Result<OwnedObjectPath, BusError> {
+        match self.0.ask(Request::UpdateImage, &header).await? {
+            Answer::Begun(job) => {
+                Ok(ObjectPath::from_string_unchecked(names::job_path(job)).into())
+            }
+            Answer::Done | Answer::Paired(_) | Answer::Ticket(_) => Err(BusError::wrong_answer()),
         }
     }
 

@@ -37,7 +37,7 @@ impl Pairing {
         let request = Request::ExportTicket(self.id);
         match self.desk.ask(request, &header).await? {
             Answer::Ticket(ticket) => Ok(ticket.into()),
-            Answer::Done | Answer::Paired(_) => Err(BusError::wrong_answer()),
+            Answer::Done | Answer::Begun(_) | Answer::Paired(_) => Err(BusError::wrong_answer()),
         }
     }
 

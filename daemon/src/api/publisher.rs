@@ -2,6 +2,7 @@
 //! caller whose call has returned finds its effect in the properties.
 
 use super::handoff::HandOff;
+use super::job::Job;
 use super::link::Link;
 use super::manager::Manager;
 use super::pairing::Pairing;
@@ -96,6 +97,16 @@ impl Publisher {
             }
             self.changed::<Link>(&path).await?;
         }
+        for number in view.jobs.keys() {
+            let path = names::job_path(*number);
+            if !self.shown.contains_key(&(path.clone(), names::JOB)) {
+                let desk = self.desk.clone();
+                let number = *number;
+                let object = Job { desk, number };
+                self.bus.object_server().at(path.as_str(), object).await?;
+            }
+            self.changed::<Job>(&path).await?;
+        }
         // After the pairings, so that a Borrower is there before it is named.
         self.changed::<HandOff>(names::ROOT).await?;
         self.remove_vanished(view).await
@@ -111,6 +122,10 @@ impl Publisher {
                 .links
                 .keys()
                 .any(|name| *path == names::link_path(name)),
+            names::JOB => view
+                .jobs
+                .keys()
+                .any(|number| *path == names::job_path(*number)),
             _ => true,
         };
         let vanished: Vec<_> = self
@@ -123,6 +138,7 @@ impl Publisher {
             let server = self.bus.object_server();
             match key.1 {
                 names::PAIRING => server.remove::<Pairing, _>(key.0.as_str()).await?,
+                names::JOB => server.remove::<Job, _>(key.0.as_str()).await?,
                 _ => server.remove::<Link, _>(key.0.as_str()).await?,
             };
             self.shown.remove(&key);
@@ -166,10 +182,16 @@ fn clone(shown: &Shown) -> Shown {
 
 /// The interface's name for as long as the program runs.
 fn word(interface: &str) -> &'static str {
-    [names::MANAGER, names::HANDOFF, names::PAIRING, names::LINK]
-        .into_iter()
-        .find(|name| *name == interface)
-        .unwrap_or_default()
+    [
+        names::MANAGER,
+        names::HANDOFF,
+        names::PAIRING,
+        names::LINK,
+        names::JOB,
+    ]
+    .into_iter()
+    .find(|name| *name == interface)
+    .unwrap_or_default()
 }
 
 impl BusError {

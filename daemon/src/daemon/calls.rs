@@ -43,6 +43,8 @@ impl Daemon {
             Request::Pair(name) => self.pair(name, fresh()),
             // Answered by `call`.
             Request::Refresh => Ok(Answer::Done),
+            Request::UpdateImage => self.update_image(),
+            Request::StopJob(job) => self.stop_job(job),
             Request::Begin(borrower) => self.begin(borrower, now),
             Request::Confirm => {
                 let effect = self.machine.confirm()?;

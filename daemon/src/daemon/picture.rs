@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use stiefel_core::discovery::Standing;
 use stiefel_core::handoff::{Borrower, HandOff};
 use stiefel_core::pairing::{PairingId, Policy};
-use stiefel_core::preflight::{self, Facts, Finding, Power, Verdict};
+use stiefel_core::preflight::{self, Facts, Finding, ImageState, Power, Verdict};
 use stiefel_dbus::words;
 
 impl Daemon {
@@ -28,7 +28,7 @@ impl Daemon {
                 false => words::Role::Lender,
             },
             armed: self.is_armed(),
-            image: view::image(self.survey.image),
+            image: view::image(self.image()),
             disk: match &self.survey.disk {
                 Ok(disk) => (disk.model.clone(), disk.identity.size, disk.id().to_owned()),
                 Err(_) => Default::default(),
@@ -43,6 +43,7 @@ impl Daemon {
             handoff,
             pairings: self.pairings(),
             links: self.links_by_name(),
+            jobs: self.jobs_by_number(),
         }
     }
 
@@ -108,9 +109,16 @@ impl Daemon {
         }
     }
 
+    fn image(&self) -> ImageState {
+        match self.running_job() {
+            Some(_) => ImageState::Building,
+            None => self.survey.image,
+        }
+    }
+
     fn facts(&self) -> Facts {
         Facts {
-            image: self.survey.image,
+            image: self.image(),
             kexec: self.survey.kexec,
             kernel: self.survey.kernel.clone(),
             disk: match &self.survey.disk {

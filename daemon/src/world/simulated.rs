@@ -15,7 +15,10 @@ use super::disk::Disk;
 use super::machine::Installed;
 use super::network::Service;
 use super::paths::Paths;
-use super::{Happening, Kexec, Link, NetworkService, Parcel, Session, Trouble, World};
+use super::{
+    Happening, Kexec, Link, Maker, NetworkService, Parcel, Reporter, Running, Session, Trouble,
+    World,
+};
 use crate::bouncer::{Action, Admission, Bouncer, Polkit};
 use session::SimulatedSession;
 use std::collections::BTreeSet;
@@ -28,7 +31,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 use stiefel_core::preflight;
 use stiefel_core::ticket::DiskIdentity;
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use zbus::message::Header;
 
 /// Release of the simulated kernel.
@@ -44,12 +47,16 @@ struct Barrier {
     closed: watch::Receiver<BTreeSet<String>>,
     /// Where the hands are stopped now.
     waiting: watch::Sender<Option<String>>,
+    failing: watch::Receiver<BTreeSet<String>>,
 }
 
 impl Turnstile {
     /// Passes, as soon as the turnstile `when place` is open.
     pub async fn pass(&mut self, when: &str, place: &str) {
-        let Some(Barrier { closed, waiting }) = &mut self.0 else {
+        let Some(Barrier {
+            closed, waiting, ..
+        }) = &mut self.0
+        else {
             return;
         };
         let name = format!("{when} {place}");
@@ -60,6 +67,42 @@ impl Turnstile {
             waiting.send_replace(None);
         }
     }
+
+    /// Whether what is done at `place` shall succeed.
+    ///
+    /// # Errors
+    /// The script says that it fails.
+    pub fn check(&self, place: &str) -> Result<(), Trouble> {
+        match &self.0 {
+            Some(barrier) if barrier.failing.borrow().contains(place) => {
+                Err(Trouble(format!("the script lets {place} fail")))
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+}
+
+/// Makes nothing, at its leisure.
+struct SimulatedMaker(Turnstile);
+
+impl Maker for SimulatedMaker {
+    fn start(&self, number: u32, reporter: Reporter) -> Result<Running, Trouble> {
+        let mut turnstile = self.0.clone();
+        let (running, called_off) = oneshot::channel::<()>();
+        tokio::spawn(async move {
+            let work = async {
+                let _ = reporter.send(Happening::Progressed(number, 0.25)).await;
+                turnstile.pass("before", "update-image").await;
+                turnstile.check("update-image")
+            };
+            let end = tokio::select! {
+                end = work => end,
+                _ = called_off => Err(Trouble("called off".into())),
+            };
+            let _ = reporter.send(Happening::Ended(number, end)).await;
+        });
+        Ok(Box::new(running))
+    }
 }
 
 /// What the script can change.
@@ -68,6 +111,7 @@ struct Levers {
     closed: watch::Sender<BTreeSet<String>>,
     waiting: watch::Sender<Option<String>>,
     denied: watch::Sender<BTreeSet<String>>,
+    failing: watch::Sender<BTreeSet<String>>,
     links: watch::Sender<Vec<Link>>,
     /// How many interfaces were ever plugged in: each has a number of its own.
     plugged: Arc<AtomicU32>,
@@ -88,6 +132,7 @@ pub async fn world(folder: &Path, services: bool, bus: &zbus::Connection) -> any
         closed: watch::Sender::default(),
         waiting: watch::Sender::default(),
         denied: watch::Sender::default(),
+        failing: watch::Sender::default(),
         links: watch::Sender::default(),
         plugged: Arc::new(AtomicU32::new(2)),
         inhibitors: watch::Sender::default(),
@@ -113,6 +158,11 @@ pub async fn world(folder: &Path, services: bool, bus: &zbus::Connection) -> any
         Box::new(Service::networkd(&paths, on_bus())),
     ];
     let watched = Arc::clone(&session);
+    let turnstile = Turnstile(Some(Barrier {
+        closed: levers.closed.subscribe(),
+        waiting: levers.waiting.clone(),
+        failing: levers.failing.subscribe(),
+    }));
     let power = on_bus();
     let script = script::listen(folder)?;
     Ok(World {
@@ -136,11 +186,9 @@ pub async fn world(folder: &Path, services: bool, bus: &zbus::Connection) -> any
             kexec: Box::new(|| preflight::Kexec::Allowed),
         }),
         paths,
+        maker: Box::new(SimulatedMaker(turnstile.clone())),
         bouncer,
-        turnstile: Turnstile(Some(Barrier {
-            closed: levers.closed.subscribe(),
-            waiting: levers.waiting.clone(),
-        })),
+        turnstile,
         watchers: Box::new(move |reporter, audience| {
             let to_session = reporter.clone();
             tokio::spawn(async move {

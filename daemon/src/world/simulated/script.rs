@@ -16,7 +16,7 @@ use tokio::sync::watch;
 
 const HELP: &str = "seek ID | wake ID | link add NAME MAC | link remove NAME | link cable NAME off|MBPS | link driver NAME DRIVER | \
      power PERCENT|none mains|battery [none|low|critical|action [SECONDS]] | users NAME... | \
-     inhibit WHO WHY | uninhibit | deny ACTION | admit ACTION | close WHEN PLACE | open WHEN PLACE | \
+     inhibit WHO WHY | uninhibit | deny ACTION | admit ACTION | fail STEP|update-image | succeed STEP|update-image | close WHEN PLACE | open WHEN PLACE | \
      await WHEN PLACE | reboot refuse|allow|give-up | audience";
 
 pub(super) fn listen(folder: &Path) -> std::io::Result<UnixListener> {
@@ -143,6 +143,8 @@ impl Script {
             ["uninhibit"] => levers.inhibitors.send_modify(Vec::clear),
             ["deny", action] => change(&levers.denied, action, true),
             ["admit", action] => change(&levers.denied, action, false),
+            ["fail", place] => change(&levers.failing, place, true),
+            ["succeed", place] => change(&levers.failing, place, false),
             ["close", when, place] => change(&levers.closed, &format!("{when} {place}"), true),
             ["open", when, place] => change(&levers.closed, &format!("{when} {place}"), false),
             ["await", when, place] => {
