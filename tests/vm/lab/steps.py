@@ -13,8 +13,12 @@ _HELD_BY = {"hold-sleep": "systemd-logind", "claim-link": "systemd-networkd"}
 
 
 def ready(loan):
-    """A laptop on which a hand-off has all steps to take: its NIC is the stiefellink."""
+    """A laptop on which a hand-off has all steps to take: its NIC is the stiefellink.
+
+    It is not armed, because a stiefellink is claimed as long as it is.
+    """
     loan.prepare(f'[link]\nmac = "{LAPTOP_MAC}"\n')
+    loan.laptop.run("stiefelctl disarm")
     return loan
 
 
