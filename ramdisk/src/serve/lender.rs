@@ -1,32 +1,25 @@
 //! The lender's state, and what each wake does to it.
 
-use super::gate::{AtGate, EpochGate};
-use super::{now, status, tunnel};
+mod grant;
+
+use super::gate::AtGate;
+use super::{now, status};
 use crate::console;
-use anyhow::Context;
 use std::collections::BTreeSet;
-use std::fs::File;
 use std::io;
-use std::net::SocketAddrV6;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use stiefel_core::bundle::{Answer, Grant, Request, agree, public_key};
 use stiefel_core::control::{Refused, Release, Released, Status};
 use stiefel_core::discovery::Standing;
 use stiefel_core::loan::{Effect, Event, Loan, Outcome, Refusal};
-use stiefel_core::net::{LENDER_ADDRESS, NBD_PORT, TUNNEL_INTERFACE};
 use stiefel_core::pairing::{Name, Pairing, PairingId};
-use stiefel_core::secret::Secret;
-use stiefel_core::ticket::{
-    BUNDLE_DIR, BUNDLE_INITRAMFS, BUNDLE_KERNEL, BUNDLE_RAMDISK, ServeTicket,
-};
+use stiefel_core::ticket::{BUNDLE_DIR, ServeTicket};
 use stiefel_linux::power::Power;
-use stiefel_server::boot::{Asked, Sealed};
-use stiefel_server::control::{self, Command};
+use stiefel_server::boot::Asked;
+use stiefel_server::control::Command;
 use stiefel_server::discovery::{self, Answerer};
 use stiefel_server::disk::{Denied, Disk, Server};
-use stiefel_server::sockets::{listen, random};
 use tokio::sync::{mpsc, oneshot};
 
 /// A borrower that gives the disk back disconnects first: whoever is silent for this long does not.
@@ -179,127 +172,6 @@ impl Lender {
                 Next::Wait
             }
         }
-    }
-
-    fn grant(
-        &mut self,
-        id: PairingId,
-        request: &Request,
-        from: SocketAddrV6,
-    ) -> anyhow::Result<(Sealed, Next)> {
-        let pairing = self
-            .pairing(id)
-            .context("it is not paired any more")?
-            .clone();
-        let exchange = Secret::from_bytes(random()?);
-        let exchange_key = public_key(&exchange);
-        let agreed = agree(
-            &pairing.secret,
-            &exchange,
-            &request.exchange_key,
-            request,
-            &exchange_key,
-        )
-        .context("its key is not a good one")?;
-        let mut sealed = Sealed {
-            exchange_key,
-            seal: agreed.seal,
-            answer: self.refusal(None, "this machine is on its way home"),
-            files: vec![],
-            sent: None,
-        };
-        if let Some(to) = self.ticket.promised_to.filter(|to| *to != id) {
-            sealed.answer = self.lent_to(to);
-            return Ok((sealed, Next::Wait));
-        }
-        let files = match open_bundle() {
-            Ok(files) => files,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                // The borrower had the disk, vanished, and begins anew: only our own
-                // system can make a new bundle.
-                if matches!(self.loan, Loan::Orphaned { borrower, .. } if borrower == id) {
-                    console::say(&format!("{} begins anew.", pairing.name));
-                    let message = "the lender starts its own system first; it is found again then";
-                    sealed.answer = self.refusal(None, message);
-                    let next = self.recall();
-                    return Ok((sealed, next));
-                }
-                vec![]
-            }
-            Err(error) => return Err(error).context("cannot read the bundle"),
-        };
-        let (epoch, effect) = match self.loan.grant(id, self.ticket.limits, now()) {
-            Ok(granted) => granted,
-            Err(Refusal::Lent { to }) => {
-                console::say(&format!("{} asks for the disk; it is lent.", pairing.name));
-                sealed.answer = self.lent_to(to);
-                return Ok((sealed, Next::Wait));
-            }
-            Err(Refusal::Closed | Refusal::Fenced) => return Ok((sealed, Next::Wait)),
-        };
-        self.remember(effect);
-        self.epoch = epoch;
-        let private_key = Secret::from_bytes(random()?);
-        let next = self.serve(
-            epoch,
-            &private_key,
-            request.tunnel_key,
-            &agreed.preshared_key,
-        )?;
-        let lens = files
-            .iter()
-            .map(|file| file.metadata().map(|data| data.len()))
-            .collect::<io::Result<Vec<u64>>>()?;
-        let [kernel_len, initramfs_lens @ ..] = lens.as_slice() else {
-            anyhow::bail!("the bundle is empty");
-        };
-        console::say(&format!(
-            "{} fetches the system ({:.1} MiB), from {}.",
-            pairing.name,
-            lens.iter().sum::<u64>() as f64 / f64::from(1 << 20),
-            from.ip()
-        ));
-        sealed.answer = Answer::Grant(Grant {
-            lender: self.ticket.lender.clone(),
-            kernel_len: *kernel_len,
-            initramfs_lens: initramfs_lens.to_vec(),
-            cmdline: self.ticket.cmdline.clone(),
-            tunnel_key: public_key(&private_key),
-            epoch,
-            disk_size: self.ticket.disk.size,
-            logical_block: self.logical_block,
-            patience_secs: self.ticket.limits.patience_secs,
-        });
-        sealed.files = files;
-        Ok((sealed, next))
-    }
-
-    /// The tunnel with this grant's keys, and the disk behind it.
-    fn serve(
-        &mut self,
-        epoch: u64,
-        private_key: &Secret,
-        peer_key: [u8; 32],
-        preshared_key: &Secret,
-    ) -> anyhow::Result<Next> {
-        // Whoever had an older grant is cut off before the new one can write.
-        if let Some(old) = self.service.take() {
-            old.server.hang_up();
-        }
-        tunnel::establish(private_key, peer_key, preshared_key).context("no tunnel")?;
-        let address = SocketAddrV6::new(LENDER_ADDRESS, NBD_PORT, 0, 0);
-        let listener = listen(address, Some(TUNNEL_INTERFACE)).context("no disk service")?;
-        let gate = EpochGate {
-            epoch,
-            to_loop: self.to_gate.clone(),
-        };
-        self.service = Some(Service {
-            server: Arc::new(Server::start(listener, self.disk.clone(), Arc::new(gate))?),
-            held_since: None,
-        });
-        Ok(Next::Listen(
-            control::start(TUNNEL_INTERFACE).context("no control service")?,
-        ))
     }
 
     pub fn at_gate(&mut self, at_gate: AtGate) -> Next {
@@ -494,25 +366,4 @@ impl Lender {
             |pairing| pairing.name.clone(),
         )
     }
-
-    fn lent_to(&self, id: PairingId) -> Answer {
-        let name = self.name(id);
-        let message = format!("{} is lent to {name}", self.ticket.lender);
-        self.refusal(Some(name), &message)
-    }
-
-    fn refusal(&self, lent_to: Option<Name>, message: &str) -> Answer {
-        Answer::Refused {
-            lent_to,
-            message: message.into(),
-        }
-    }
-}
-
-/// Kernel, stock initramfs, and our own ramdisk behind it.
-fn open_bundle() -> io::Result<Vec<File>> {
-    [BUNDLE_KERNEL, BUNDLE_INITRAMFS, BUNDLE_RAMDISK]
-        .iter()
-        .map(|path| File::open(Path::new("/").join(path)))
-        .collect()
 }
