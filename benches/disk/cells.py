@@ -17,14 +17,24 @@ LIMIT_SECS = 300
 GIB = 1 << 30
 
 
+# "full" and "sparse" (nearly all holes) are in memory, as in a page cache that nobody
+# writes back meanwhile: what is measured there is the server. "disk" is full and on one.
+IMAGES = ("full", "sparse", "disk")
+
+
 @dataclass
 class Setting:
     """What a measurement is made with."""
 
+    # Where the images in memory are, and the one on a disk.
+    memory: str
     folder: str
     secs: float
     # Of the image, in bytes.
     size: int
+
+    def path(self, image):
+        return f"{self.folder if image == 'disk' else self.memory}/{image}.img"
 
 
 @dataclass
@@ -33,7 +43,7 @@ class Cell:
     about: str
     unit: str
     work: Callable
-    # "full" is all data, "sparse" nearly all holes.
+    # Of IMAGES.
     image: str = "full"
     # The page cache is emptied of the image before.
     cold: bool = False
@@ -83,7 +93,7 @@ def nbdcopy_out(setting):
 def nbdcopy_in(setting):
     """As much as the image has, from another file, through four connections."""
     start = time.monotonic()
-    run("nbdcopy", "--connections=4", "--allocated", f"{setting.folder}/source.img", URI, cwd=setting.folder)
+    run("nbdcopy", "--connections=4", "--allocated", setting.path("source"), URI, cwd=setting.folder)
     return setting.size / 1e6 / (time.monotonic() - start), setting.size
 
 
@@ -107,11 +117,11 @@ CELLS = [
     Cell("rwrite-q32-4", "- 4 connections", "IOPS", fio("IOPS", 4, rw="randwrite", bs="4k", iodepth=32)),
     Cell("mix", "mix 70/30 4k q32", "IOPS", fio("IOPS", rw="randrw", rwmixread=70, bs="4k", iodepth=32)),
     Cell("flush", "random write 4k, flush after each 16", "IOPS",
-         fio("IOPS", rw="randwrite", bs="4k", iodepth=16, fsync=16)),
+         fio("IOPS", rw="randwrite", bs="4k", iodepth=16, fsync=16), image="disk"),
     Cell("cold", "cold cache, random read 4k q32", "IOPS", fio("IOPS", rw="randread", bs="4k", iodepth=32),
-         cold=True, quick=True, extra=("qemu-nbd-uring",)),
+         image="disk", cold=True, quick=True, extra=("qemu-nbd-uring",)),
     Cell("cold-seq", "cold cache, sequential read 1M q16", "MB/s", fio("MB/s", rw="read", bs="1M", iodepth=16),
-         cold=True, extra=("qemu-nbd-uring",)),
+         image="disk", cold=True, extra=("qemu-nbd-uring",)),
     Cell("sparse", "sparse image, sequential read 1M q16", "MB/s", fio("MB/s", rw="read", bs="1M", iodepth=16),
          image="sparse"),
     Cell("sparse-copy", "sparse image, nbdcopy out", "MB/s", nbdcopy_out, image="sparse"),

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import plain
 import servers
-from cells import CELLS, GIB, Setting
+from cells import CELLS, GIB, IMAGES, Setting
 
 ROOT = Path(__file__).resolve().parents[2]
 PEERS = ["nbdkit", "nbd-server", "qemu-nbd"]
@@ -30,26 +30,32 @@ def main():
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="one short round of the main cells, small image")
     parser.add_argument("--out", type=Path, metavar="FILE", help="write all results there as JSON")
-    parser.add_argument("--folder", default="/var/tmp", help="where the images are made (default: %(default)s)")
+    parser.add_argument("--folder", default="/var/tmp", help="where the image on a disk is made (default: %(default)s)")
     parser.add_argument("--size", type=int, metavar="GIB", help="size of the image")
     parser.add_argument("--rounds", type=int, help="how often everything is measured")
     parser.add_argument("--secs", type=float, help="how long one measurement takes")
+    parser.add_argument("--before", metavar="PROGRAM", help="another stiefelctl, to be compared as one more peer")
     parser.add_argument("--ours", default=str(ROOT / "target/release/stiefelctl"), help=argparse.SUPPRESS)
     parser.add_argument("cells", nargs="*", metavar="CELL", help=", ".join(cell.name for cell in CELLS))
+    parser.add_argument("--peers", nargs="+", default=PEERS, choices=PEERS, help="compare with these only")
     options = parser.parse_args()
     if unknown := set(options.cells) - {cell.name for cell in CELLS}:
         parser.error(f"there is no cell {', '.join(sorted(unknown))}")
     rounds = options.rounds or (1 if options.quick else 5)
     secs = options.secs or (1 if options.quick else 2)
-    size = (options.size or (1 if options.quick else 4)) * GIB
+    size = (options.size or (1 if options.quick else 2)) * GIB
     cells = [cell for cell in CELLS if cell.name in options.cells or
              not options.cells and (cell.quick or not options.quick)]
     own_network()
-    with tempfile.TemporaryDirectory(prefix="stiefel-bench-", dir=options.folder) as folder:
-        make_images(folder, size)
+    peers = options.peers + [servers.BEFORE] * bool(options.before)
+    commands = servers.commands(options.ours, options.before)
+    with tempfile.TemporaryDirectory(prefix="stiefel-bench-", dir=options.folder) as folder, \
+         tempfile.TemporaryDirectory(prefix="stiefel-bench-", dir="/dev/shm") as memory:
+        setting = Setting(memory, folder, secs, size)
+        make_images(setting)
         report = {"machine": machine(), "size_bytes": size, "secs": secs, "rounds": rounds,
-                  "limits_mb_s": plain.limits(f"{folder}/full.img", secs)}
-        samples = measure(cells, servers.commands(options.ours), Setting(folder, secs, size), rounds)
+                  "limits_mb_s": plain.limits(setting.path("full"), secs)}
+        samples = measure(cells, peers, commands, setting, rounds)
     report["cells"] = [summary(cell, samples[cell.name]) for cell in cells]
     show(report)
     if options.out:
@@ -66,22 +72,15 @@ def own_network():
                         "scope", "host", "src", "127.0.0.1", "congctl", "cubic"], check=True)
 
 
-def make_images(folder, size):
-    """An image full of data and one with 64 MiB of it, read once; and what is copied in."""
+def make_images(setting):
+    """Images full of data, one with 64 MiB of it, and what is copied in."""
     piece = os.urandom(1 << 20)
-    for name, filled in (("full", size), ("source", size), ("sparse", 64 << 20)):
-        with open(f"{folder}/{name}.img", "wb") as image:
+    for name, filled in (*((image, setting.size) for image in (*IMAGES, "source")), ("sparse", 64 << 20)):
+        with open(setting.path(name), "wb") as image:
             for _ in range(filled >> 20):
                 image.write(piece)
-            image.truncate(size)
+            image.truncate(setting.size)
             os.fsync(image.fileno())
-
-
-def warm(path):
-    with open(path, "rb", buffering=0) as image:
-        room = bytearray(4 << 20)
-        while image.readinto(room):
-            pass
 
 
 def settle(path, cold):
@@ -91,17 +90,19 @@ def settle(path, cold):
         if cold:
             os.posix_fadvise(image.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
             return
-    warm(path)
+        room = bytearray(1 << 20)
+        while image.readinto(room):
+            pass
 
 
-def measure(cells, commands, setting, rounds):
+def measure(cells, peers, commands, setting, rounds):
     samples = {cell.name: {} for cell in cells}
     for number in range(rounds):
         for cell in cells:
-            names = [servers.OURS, *PEERS, *cell.extra]
+            names = [servers.OURS, *peers, *cell.extra]
             turn = number % len(names)
             for name in names[turn:] + names[:turn]:
-                image = f"{setting.folder}/{cell.image}.img"
+                image = setting.path(cell.image)
                 settle(image, cell.cold)
                 with servers.running(commands[name](image, setting.folder), setting.folder) as server:
                     with server.measured() as cost:
@@ -121,16 +122,11 @@ def summary(cell, samples):
         results[name]["rates"] = [round(one["rate"], 1) for one in taken]
     ours = results[servers.OURS]
     peers = {name: result for name, result in results.items() if name != servers.OURS}
-    best = max(peers, key=lambda name: peers[name]["rate"])
+    best = max(peers.keys() - {servers.BEFORE}, key=lambda name: peers[name]["rate"])
     # Neighbours in time are compared, then the median is taken.
     ratio = {name: statistics.median(a / b for a, b in zip(ours["rates"], peers[name]["rates"])) for name in peers}
     return {"name": cell.name, "about": cell.about, "unit": cell.unit, "servers": results,
-            "best_peer": best, "ratio_to_best": ratio[best], "ratios": ratio,
-            "cpu_to_nbdkit": over(ours["cpu_secs_per_gib"], peers["nbdkit"]["cpu_secs_per_gib"])}
-
-
-def over(a, b):
-    return a / b if b else None
+            "best_peer": best, "ratio_to_best": ratio[best], "ratios": ratio}
 
 
 def machine():
@@ -153,13 +149,12 @@ def show(report):
     print(f"\n{'':50} {'ours':>14} {'best peer':>24} {'ratio':>6} {'CPU s/GiB':>13} {'MiB':>5}")
     for cell in report["cells"]:
         ours, best = cell["servers"][servers.OURS], cell["servers"][cell["best_peer"]]
-        kit = cell["servers"]["nbdkit"]
         print(f"{cell['about']:50} {ours['rate']:>9.0f} {cell['unit']:4} {best['rate']:>9.0f} "
               f"{cell['best_peer']:14} {cell['ratio_to_best']:6.2f} "
-              f"{ours['cpu_secs_per_gib']:6.2f} /{kit['cpu_secs_per_gib']:5.2f} {ours['resident_bytes'] / (1 << 20):5.1f}")
+              f"{ours['cpu_secs_per_gib']:6.2f} /{best['cpu_secs_per_gib']:5.2f} {ours['resident_bytes'] / (1 << 20):5.1f}")
         others = ", ".join(f"{name} {ratio:.2f}" for name, ratio in cell["ratios"].items())
         print(f"{'':50} ours is {others}")
-    print("CPU s/GiB: ours / nbdkit. MiB: resident at most, ours.")
+    print("CPU s/GiB: ours / the best peer's. MiB: resident at most, ours.")
 
 
 if __name__ == "__main__":

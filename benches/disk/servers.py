@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import shlex
 import signal
 import socket
 import subprocess
@@ -12,6 +11,8 @@ from dataclasses import dataclass
 
 PORT = 10809
 OURS = "stiefel"
+# Another build of ours.
+BEFORE = "before"
 # A server that does not listen by then does not start at all.
 START_SECS = 20
 SAMPLE_SECS = 0.05
@@ -42,15 +43,20 @@ class Cost:
     resident_bytes: int
 
 
-def commands(ours):
+def commands(ours, before):
     """How to serve `image`, by the server's name. A function of image and folder."""
     return {
-        OURS: lambda image, folder: [*shlex.split(ours), "serve", image, f"--listen=127.0.0.1:{PORT}", "--json"],
+        OURS: lambda image, folder: stiefelctl(ours, image),
+        BEFORE: lambda image, folder: stiefelctl(before, image),
         "nbdkit": lambda image, folder: ["nbdkit", "-f", "-i", "127.0.0.1", "-p", str(PORT), "file", image],
         "nbd-server": nbd_server,
         "qemu-nbd": lambda image, folder: qemu_nbd(image, "threads"),
         "qemu-nbd-uring": lambda image, folder: qemu_nbd(image, "io_uring"),
     }
+
+
+def stiefelctl(program, image):
+    return [program, "serve", image, f"--listen=127.0.0.1:{PORT}", "--json"]
 
 
 def nbd_server(image, folder):

@@ -39,6 +39,7 @@ mod file;
 mod handshake;
 mod inbox;
 mod large_read;
+mod large_write;
 mod opened;
 mod pipe;
 mod queue;

@@ -14,9 +14,9 @@ use std::path::PathBuf;
 use disk_support::client::Client;
 use disk_support::{Dice, serve};
 use stiefel_core::nbd::negotiation::option;
-use stiefel_core::nbd::transmission::WireError;
 use stiefel_core::nbd::transmission::command::*;
 use stiefel_core::nbd::transmission::command_flag::{DF, FAST_ZERO, FUA, NO_HOLE};
+use stiefel_core::nbd::transmission::{Request, WireError};
 use stiefel_server::disk::{Access, Disk, Server};
 use tempfile::TempDir;
 
@@ -110,7 +110,7 @@ fn random_work(structured: bool, seed: u64) {
         }
         let writer = std::thread::spawn(move || {
             for (command, flags, cookie, offset, length, payload) in requests {
-                let request = stiefel_core::nbd::transmission::Request {
+                let request = Request {
                     flags,
                     command,
                     cookie,
@@ -307,4 +307,131 @@ fn everything_that_was_written_is_seen_by_all_connections_at_once() {
         assert_eq!(found[..], payload);
     }
     server.close();
+}
+
+/// A disk full: nothing is written beyond what has room, the client is told, and the
+/// stream stays in step.
+#[test]
+fn a_full_file_system_gives_enospc_in_step() {
+    let place = Tmpfs::new("size=4m");
+    let path = place.0.path().join("disk.img");
+    File::create(&path).unwrap().set_len(16 << 20).unwrap();
+    let (server, address) = serve(Disk::open(&path, Access::ReadWrite).unwrap());
+    let mut client = open(address, false);
+    let content = Dice(11).bytes(8 << 20);
+    for length in [8 << 20, 64 << 10, 4096] {
+        for flags in [0, FUA] {
+            let reply = client.call(WRITE, flags, 8 << 20, length, &content[..length as usize]);
+            // What is in memory already has room for ever.
+            assert!(
+                reply.is(WireError::NoSpace) || length < 1 << 20,
+                "{length}: {}",
+                reply.error
+            );
+        }
+    }
+    let reply = client.call(WRITE, 0, 0, 4096, &content[..4096]);
+    assert!(reply.is(WireError::NoSpace));
+    assert!(client.call(READ, 0, 0, 1 << 20, &[]).bytes(0) == vec![0; 1 << 20]);
+    // Room comes back, and with it everything works as before.
+    assert_eq!(client.call(TRIM, 0, 8 << 20, 8 << 20, &[]).error, 0);
+    assert_eq!(
+        client
+            .call(WRITE, FUA, 512, 1 << 20, &content[..1 << 20])
+            .error,
+        0
+    );
+    assert!(client.call(READ, 0, 512, 1 << 20, &[]).bytes(512) == content[..1 << 20]);
+    assert_eq!(client.call(FLUSH, 0, 0, 0, &[]).error, 0);
+    server.close();
+}
+
+/// A small file system in memory (needs root), gone when dropped.
+struct Tmpfs(TempDir);
+
+impl Tmpfs {
+    fn new(options: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let status = std::process::Command::new("mount")
+            .args(["-t", "tmpfs", "-o", options, "tmpfs"])
+            .arg(folder.path())
+            .status()
+            .unwrap();
+        assert!(status.success(), "mount needs root");
+        Self(folder)
+    }
+}
+
+impl Drop for Tmpfs {
+    fn drop(&mut self) {
+        let _ = std::process::Command::new("umount")
+            .arg("--lazy")
+            .arg(self.0.path())
+            .status();
+    }
+}
+
+/// A payload in pieces of all sizes, with what follows right behind it.
+#[test]
+fn large_writes_arrive_in_any_pieces() {
+    const SIZE: u64 = 4 << 20;
+    let mut dice = Dice(21);
+    let mut model = vec![0; SIZE as usize];
+    let image = image(&model);
+    let mut client = open(image.address, false);
+    for _ in 0..60 {
+        let length = (128 + dice.below(4000)) * BLOCK;
+        let offset = dice.below((SIZE - length) / BLOCK) * BLOCK;
+        let payload = dice.bytes(length as usize);
+        model[offset as usize..][..payload.len()].copy_from_slice(&payload);
+        let request = Request {
+            flags: 0,
+            command: WRITE,
+            cookie: 7,
+            offset,
+            length: length as u32,
+        };
+        let stream = [&request.encode()[..], &payload].concat();
+        let mut left = &stream[..];
+        while !left.is_empty() {
+            let most = [30, 1000, 5000, 300_000, 3_000_000][dice.below(5) as usize];
+            let (piece, rest) = left.split_at(left.len().min(1 + dice.below(most) as usize));
+            client.write(piece);
+            left = rest;
+        }
+        assert_eq!(client.receive(|_| 0).error, 0);
+    }
+    assert!(client.call(READ, 0, 0, SIZE as u32, &[]).bytes(0) == model);
+    image.server.close();
+    assert!(std::fs::read(&image.path).unwrap() == model);
+}
+
+/// Half a payload is in the old session's hands when its successor comes.
+#[test]
+fn what_a_cut_session_holds_of_a_large_write_is_never_written() {
+    const LENGTH: u32 = 4 << 20;
+    let image = image(&vec![0; LENGTH as usize]);
+    for round in 0..20u8 {
+        let mut old = Client::open(image.address, "disk/0");
+        let request = Request {
+            flags: 0,
+            command: WRITE,
+            cookie: 7,
+            offset: 0,
+            length: LENGTH,
+        };
+        let payload = vec![0xee; LENGTH as usize - 512];
+        old.write(&request.encode());
+        let mut sender = old.stream.try_clone().unwrap();
+        // Ends with an error when the session is cut.
+        let sending = std::thread::spawn(move || sender.write_all(&payload));
+        let mut new = Client::open(image.address, "disk/0");
+        let content = vec![round; LENGTH as usize];
+        assert_eq!(new.call(WRITE, 0, 0, LENGTH, &content).error, 0);
+        // It may not know yet that nobody listens any more.
+        let _ = old.stream.shutdown(std::net::Shutdown::Both);
+        let _ = sending.join().unwrap();
+        assert!(new.call(READ, 0, 0, LENGTH, &[]).bytes(0) == content);
+    }
+    image.server.close();
 }

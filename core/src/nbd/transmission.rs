@@ -86,6 +86,17 @@ pub struct Range {
     pub length: u32,
 }
 
+impl Range {
+    /// What is left behind the first `length` bytes, which must not be more than there are.
+    #[must_use]
+    pub fn behind(self, length: u32) -> Self {
+        Self {
+            offset: self.offset + u64::from(length),
+            length: self.length - length,
+        }
+    }
+}
+
 /// One request as it stands on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Request {

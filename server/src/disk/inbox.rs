@@ -33,18 +33,24 @@ impl Inbox {
         }
     }
 
-    /// Receives until `length` bytes are there, which must fit the buffer.
+    /// Receives until `length` bytes are there, which must fit the buffer. `more`:
+    /// takes also what has come behind them.
     ///
     /// # Errors
     /// [`io::ErrorKind::UnexpectedEof`] when the peer ends the stream before.
-    pub(super) fn fill(&mut self, length: usize, socket: &TcpStream) -> io::Result<()> {
+    pub(super) fn fill(&mut self, length: usize, more: bool, socket: &TcpStream) -> io::Result<()> {
         let mut socket = socket;
         if self.start + length > self.bytes.len() {
             self.bytes.copy_within(self.start..self.end, 0);
             (self.start, self.end) = (0, self.end - self.start);
         }
         while self.buffered().len() < length {
-            match socket.read(&mut self.bytes[self.end..]) {
+            let until = if more {
+                self.bytes.len()
+            } else {
+                self.start + length
+            };
+            match socket.read(&mut self.bytes[self.end..until]) {
                 Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
                 Ok(read) => self.end += read,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -78,7 +84,7 @@ mod tests {
             .cycle()
         {
             let length = length.min(sent.len() - received.len());
-            inbox.fill(length, &receiver).unwrap();
+            inbox.fill(length, true, &receiver).unwrap();
             received.extend_from_slice(&inbox.buffered()[..length]);
             inbox.consume(length);
             if received.len() == sent.len() {
@@ -87,7 +93,7 @@ mod tests {
         }
         assert!(received == sent);
         writer.join().unwrap().unwrap();
-        let end = inbox.fill(1, &receiver).unwrap_err();
+        let end = inbox.fill(1, true, &receiver).unwrap_err();
         assert_eq!(end.kind(), io::ErrorKind::UnexpectedEof);
     }
 }

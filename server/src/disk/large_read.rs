@@ -53,7 +53,7 @@ impl LargeRead<'_> {
                     return self.failed(&error, (left != self.range).then_some(left.offset));
                 }
             };
-            let rest = behind(left, length);
+            let rest = left.behind(length);
             let head = data_chunk(self.cookie, Range { length, ..left }, rest.length == 0);
             let _voice = self.session.speak();
             send_all(&self.session.link.socket, &head, true)?;
@@ -67,7 +67,7 @@ impl LargeRead<'_> {
     /// is in the cache when it is promised.
     fn in_one(&self, pipe: Pipe) -> io::Result<Option<Pipe>> {
         let filled = self.fill(&pipe, self.range).and_then(|filled| {
-            self.warm_up(behind(self.range, filled))?;
+            self.warm_up(self.range.behind(filled))?;
             Ok(filled)
         });
         let mut filled = match filled {
@@ -83,7 +83,7 @@ impl LargeRead<'_> {
         }
         let mut left = self.range;
         loop {
-            left = behind(left, filled);
+            left = left.behind(filled);
             pipe.send(socket, filled, left.length > 0)?;
             if left.length == 0 {
                 return Ok(self.sent(pipe));
@@ -108,7 +108,7 @@ impl LargeRead<'_> {
                 .disk
                 .backing()
                 .read(&mut buffer[..piece as usize], left.offset)?;
-            left = behind(left, piece);
+            left = left.behind(piece);
         }
         Ok(())
     }
@@ -130,13 +130,5 @@ impl LargeRead<'_> {
     fn sent(&self, pipe: Pipe) -> Option<Pipe> {
         add(&self.session.counters.read_bytes, self.range.length.into());
         Some(pipe)
-    }
-}
-
-/// What is left of `range` behind its first `length` bytes.
-fn behind(range: Range, length: u32) -> Range {
-    Range {
-        offset: range.offset + u64::from(length),
-        length: range.length - length,
     }
 }

@@ -14,16 +14,18 @@ use stiefel_core::nbd::transmission::{
 
 use super::batch::{Batch, SMALL_BYTES};
 use super::inbox::Inbox;
-use super::large_read;
+use super::large_write::{Outcome, PAGE_BYTES};
 use super::pipe::Pipe;
 use super::session::{Session, wire_error};
 use super::stats::add;
 use super::work::{Job, Work};
+use super::{large_read, large_write};
 
 /// Longest piece of a payload that is written at once: what stays in the processor's cache.
 const WRITE_PIECE_BYTES: u64 = 128 << 10;
-/// Pieces of a long write end where pages end, so that no page is written twice.
-const PAGE_BYTES: u64 = 4096;
+
+/// Longest payload that is copied through the inbox; from here on, splicing wins.
+const SMALL_PAYLOAD_BYTES: u32 = 64 << 10;
 
 /// Serves requests until the client leaves or the session is cut.
 ///
@@ -36,6 +38,7 @@ pub(super) fn serve(session: &Arc<Session>, work: &Work) -> io::Result<()> {
         inbox: Inbox::new(),
         batch: Batch::new(),
         pipe: None,
+        greedy: true,
     }
     .run()
 }
@@ -46,6 +49,9 @@ struct Transmission<'a> {
     inbox: Inbox,
     batch: Batch,
     pipe: Option<Pipe>,
+    /// Take from the socket whatever is there. Not where a large payload is likely to
+    /// follow, which need not pass through the inbox.
+    greedy: bool,
 }
 
 impl Transmission<'_> {
@@ -63,6 +69,7 @@ impl Transmission<'_> {
                 .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
             self.inbox.consume(REQUEST_BYTES);
             add(&self.session.counters.requests, 1);
+            self.greedy = request.payload_bytes() < SMALL_PAYLOAD_BYTES;
             match request.check(self.session.export(), &self.session.agreed) {
                 Ok(Command::Disconnect) => return self.send_batch(),
                 Ok(Command::Write { range, fua }) => self.write(&request, range, fua)?,
@@ -87,7 +94,8 @@ impl Transmission<'_> {
     fn receive(&mut self, length: usize) -> io::Result<()> {
         if self.inbox.buffered().len() < length {
             self.send_batch()?;
-            self.inbox.fill(length, &self.session.link.socket)?;
+            let link = &self.session.link;
+            self.inbox.fill(length, self.greedy, &link.socket)?;
         }
         // What a cut session has left in its socket is received like anything else.
         if self.session.link.is_cut() {
@@ -103,6 +111,8 @@ impl Transmission<'_> {
 
     fn skip(&mut self, length: u32) -> io::Result<()> {
         let mut left = length as usize;
+        // Nothing of it is spliced.
+        self.greedy = true;
         while left > 0 {
             self.receive(1)?;
             let piece = left.min(self.inbox.buffered().len());
@@ -113,6 +123,9 @@ impl Transmission<'_> {
     }
 
     fn write(&mut self, request: &Request, range: Range, fua: bool) -> io::Result<()> {
+        if range.length >= SMALL_PAYLOAD_BYTES && self.find_pipe() {
+            return self.write_large(request, range, fua);
+        }
         let mut outcome = Ok(());
         let mut at = range.offset;
         let end = range.offset + u64::from(range.length);
@@ -133,10 +146,61 @@ impl Transmission<'_> {
         if fua && !in_one_piece {
             outcome = outcome.and_then(|()| self.session.disk.flush());
         }
+        self.wrote(request, range, outcome)
+    }
+
+    fn write_large(&mut self, request: &Request, range: Range, fua: bool) -> io::Result<()> {
+        let mut outcome = Ok(());
+        let mut left = range;
+        while left.length > 0 && outcome.is_ok() && !self.inbox.buffered().is_empty() {
+            let here = self.inbox.buffered().len() as u64;
+            let piece = whole_pages(left, here);
+            self.receive(piece as usize)?;
+            let data = &self.inbox.buffered()[..piece as usize];
+            outcome = self.session.disk.write(data, left.offset, false);
+            self.inbox.consume(piece as usize);
+            left = left.behind(piece);
+        }
+        match (self.session.disk.backing().descriptor(), self.pipe.take()) {
+            (Some(file), Some(pipe)) if outcome.is_ok() && left.length > 0 => {
+                self.send_batch()?;
+                match large_write::receive(&self.session.link, pipe, file, left)? {
+                    Outcome::Written(pipe) => self.pipe = Some(pipe),
+                    Outcome::Failed { error, unreceived } => {
+                        outcome = Err(error);
+                        self.skip(unreceived)?;
+                    }
+                }
+            }
+            (_, pipe) => {
+                self.pipe = pipe;
+                self.skip(left.length)?;
+            }
+        }
+        if fua {
+            outcome = outcome.and_then(|()| self.session.disk.flush());
+        }
+        self.wrote(request, range, outcome)
+    }
+
+    fn wrote(
+        &mut self,
+        request: &Request,
+        range: Range,
+        outcome: io::Result<()>,
+    ) -> io::Result<()> {
         if outcome.is_ok() {
             add(&self.session.counters.written_bytes, range.length.into());
         }
         self.reply(request, outcome.map_err(|error| wire_error(&error)))
+    }
+
+    /// Whether there is a pipe to splice through, and something to splice.
+    fn find_pipe(&mut self) -> bool {
+        if self.session.disk.backing().descriptor().is_some() && self.pipe.is_none() {
+            self.pipe = Pipe::new().ok();
+        }
+        self.pipe.is_some()
     }
 
     fn read(&mut self, request: &Request, range: Range, whole: bool) -> io::Result<()> {
@@ -176,9 +240,7 @@ impl Transmission<'_> {
     }
 
     fn read_large(&mut self, request: &Request, range: Range, whole: bool) -> io::Result<()> {
-        if self.session.disk.backing().descriptor().is_some() && self.pipe.is_none() {
-            self.pipe = Pipe::new().ok();
-        }
+        self.find_pipe();
         match self.pipe.take() {
             Some(pipe) => {
                 self.send_batch()?;
@@ -213,4 +275,18 @@ impl Transmission<'_> {
         }
         Ok(())
     }
+}
+
+/// How much of `range` to write when `here` bytes of it are there: up to where the last
+/// whole page ends, but at least to where the first page ends.
+fn whole_pages(range: Range, here: u64) -> u32 {
+    let end = range.offset + u64::from(range.length);
+    let page_end = |at: u64| at - at % PAGE_BYTES;
+    let until = page_end(range.offset + here).max(page_end(range.offset) + PAGE_BYTES);
+    let until = if range.offset + here >= end {
+        end
+    } else {
+        until.min(end)
+    };
+    u32::try_from(until - range.offset).unwrap_or(range.length)
 }

@@ -212,10 +212,7 @@ fn zero(job: &Job, range: Range, zeroing: Zeroing) -> io::Result<()> {
             .disk
             .backing()
             .zero(Range { length, ..left }, zeroing)?;
-        left = Range {
-            offset: left.offset + u64::from(length),
-            length: left.length - length,
-        };
+        left = left.behind(length);
     }
     Ok(())
 }
