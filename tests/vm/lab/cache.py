@@ -12,6 +12,10 @@ import pathlib
 import shutil
 import tempfile
 
+# The file in a workplace that its maker holds a lock on.
+HELD = "held"
+_held = []
+
 
 def directory():
     """Where everything that may be deleted at any time is kept."""
@@ -60,14 +64,32 @@ def get(name, wanted_key, make):
 def workplace():
     """An empty folder of this process beside the cached things, on the same file system.
 
-    Who makes it removes it; what a killed process left is removed here.
+    Who makes it removes it; what a killed process left is removed here. The
+    lock in it tells that its maker lives, also where process ids do not: two
+    containers may share the folder.
     """
     folder = directory()
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for old in folder.glob("work-*-*"):
-        if not pathlib.Path("/proc", old.name.split("-")[1]).exists():
-            shutil.rmtree(old, ignore_errors=True)
-    return pathlib.Path(tempfile.mkdtemp(prefix=f"work-{os.getpid()}-", dir=folder))
+    with _locked(folder / "work.lock"):
+        for old in folder.glob("work-*"):
+            if not _is_held(old / HELD):
+                shutil.rmtree(old, ignore_errors=True)
+        place = pathlib.Path(tempfile.mkdtemp(prefix="work-", dir=folder))
+        lock = open(place / HELD, "w", encoding="ascii")
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        _held.append(lock)
+    return place
+
+
+def _is_held(path):
+    try:
+        with open(path, encoding="ascii") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except FileNotFoundError:
+        pass
+    return False
 
 
 def _remove(path):
