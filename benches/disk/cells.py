@@ -83,18 +83,23 @@ def fio(unit, jobs=1, **options):
     return work
 
 
-def nbdcopy_out(setting):
-    """All of the image through four connections to nowhere."""
-    start = time.monotonic()
-    run("nbdcopy", "--connections=4", URI, "null:", cwd=setting.folder)
-    return setting.size / 1e6 / (time.monotonic() - start), setting.size
+def nbdcopy(*words):
+    """A work that copies all of the image through four connections, as often as there is time."""
+
+    def work(setting):
+        copies, start = 0, time.monotonic()
+        while time.monotonic() < start + setting.secs:
+            places = [setting.path("source") if word == "source" else word for word in words]
+            run("nbdcopy", "--connections=4", *places, cwd=setting.folder)
+            copies += 1
+        moved = copies * setting.size
+        return moved / 1e6 / (time.monotonic() - start), moved
+
+    return work
 
 
-def nbdcopy_in(setting):
-    """As much as the image has, from another file, through four connections."""
-    start = time.monotonic()
-    run("nbdcopy", "--connections=4", "--allocated", setting.path("source"), URI, cwd=setting.folder)
-    return setting.size / 1e6 / (time.monotonic() - start), setting.size
+nbdcopy_out = nbdcopy(URI, "null:")
+nbdcopy_in = nbdcopy("--allocated", "source", URI)
 
 
 def plain_read(setting):

@@ -75,7 +75,8 @@ def own_network():
 def make_images(setting):
     """Images full of data, one with 64 MiB of it, and what is copied in."""
     piece = os.urandom(1 << 20)
-    for name, filled in (*((image, setting.size) for image in (*IMAGES, "source")), ("sparse", 64 << 20)):
+    for name in (*IMAGES, "source"):
+        filled = (64 << 20) if name == "sparse" else setting.size
         with open(setting.path(name), "wb") as image:
             for _ in range(filled >> 20):
                 image.write(piece)

@@ -371,6 +371,45 @@ impl Drop for Tmpfs {
     }
 }
 
+/// Holes cost nothing to read, and are never told where there is data.
+#[test]
+fn holes_are_read_as_holes() {
+    const SIZE: u64 = 4 << 20;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("disk.img");
+    let file = File::create(&path).unwrap();
+    file.set_len(SIZE).unwrap();
+    let (server, address) = serve(Disk::open(&path, Access::ReadWrite).unwrap());
+    let mut client = open(address, true);
+    let reply = client.call(READ, 0, 0, SIZE as u32, &[]);
+    assert_eq!((reply.holes, reply.data.len()), (1, 1));
+    assert!(reply.bytes(0) == vec![0; SIZE as usize]);
+    // Whole is whole: then nothing is in chunks.
+    assert_eq!(client.call(READ, DF, 0, SIZE as u32, &[]).holes, 0);
+
+    let mut model = vec![0; SIZE as usize];
+    let mut dice = Dice(5);
+    for _ in 0..40 {
+        let length = (1 + dice.below(100)) * BLOCK;
+        let offset = dice.below((SIZE - length) / BLOCK) * BLOCK;
+        let place = offset as usize..(offset + length) as usize;
+        if dice.below(3) == 0 {
+            model[place].fill(0);
+            assert_eq!(client.call(TRIM, 0, offset, length as u32, &[]).error, 0);
+        } else {
+            let payload = dice.bytes(length as usize);
+            model[place].copy_from_slice(&payload);
+            let reply = client.call(WRITE, 0, offset, length as u32, &payload);
+            assert_eq!(reply.error, 0);
+        }
+        let length = (128 + dice.below(1000)) * BLOCK;
+        let offset = dice.below((SIZE - length) / BLOCK) * BLOCK;
+        let reply = client.call(READ, 0, offset, length as u32, &[]);
+        assert!(reply.bytes(offset) == model[offset as usize..][..length as usize]);
+    }
+    server.close();
+}
+
 /// A payload in pieces of all sizes, with what follows right behind it.
 #[test]
 fn large_writes_arrive_in_any_pieces() {

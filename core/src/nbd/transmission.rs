@@ -22,6 +22,9 @@ pub const CHUNK_BYTES: usize = 20;
 /// Length in bytes of what stands in front of the data in an OFFSET_DATA chunk.
 pub const DATA_CHUNK_BYTES: usize = CHUNK_BYTES + 8;
 
+/// Length in bytes of an OFFSET_HOLE chunk.
+pub const HOLE_CHUNK_BYTES: usize = CHUNK_BYTES + 12;
+
 /// Numbers of the commands (`NBD_CMD_*`).
 pub mod command {
     #![allow(missing_docs, reason = "the names are the protocol's own")]
@@ -50,6 +53,7 @@ pub mod chunk {
     #![allow(missing_docs, reason = "the names are the protocol's own")]
     pub const NONE: u16 = 0;
     pub const OFFSET_DATA: u16 = 1;
+    pub const OFFSET_HOLE: u16 = 2;
     pub const BLOCK_STATUS: u16 = 5;
     pub const ERROR: u16 = (1 << 15) + 1;
     pub const ERROR_OFFSET: u16 = (1 << 15) + 2;
@@ -331,6 +335,15 @@ pub fn data_chunk(cookie: u64, range: Range, last: bool) -> [u8; DATA_CHUNK_BYTE
         range.length + 8,
     ));
     bytes[CHUNK_BYTES..].copy_from_slice(&range.offset.to_be_bytes());
+    bytes
+}
+
+/// The chunk that says that `range` reads as zeros, instead of data.
+pub fn hole_chunk(cookie: u64, range: Range, last: bool) -> [u8; HOLE_CHUNK_BYTES] {
+    let mut bytes = [0; HOLE_CHUNK_BYTES];
+    bytes[..CHUNK_BYTES].copy_from_slice(&chunk_head(cookie, chunk::OFFSET_HOLE, last, 12));
+    bytes[CHUNK_BYTES..][..8].copy_from_slice(&range.offset.to_be_bytes());
+    bytes[CHUNK_BYTES + 8..].copy_from_slice(&range.length.to_be_bytes());
     bytes
 }
 

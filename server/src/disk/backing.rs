@@ -52,7 +52,13 @@ pub trait Backing: Send + Sync {
     /// `most`, together no longer than the range.
     fn extents(&self, range: Range, most: usize) -> io::Result<Vec<Extent>>;
 
-    /// A descriptor to splice from, if there is one.
+    /// How many bytes from the range's start on are known to read as zeros, at no cost
+    /// worth mentioning; whole blocks.
+    fn leading_hole(&self, _range: Range) -> u32 {
+        0
+    }
+
+    /// A descriptor to splice from and to, if there is one.
     fn descriptor(&self) -> Option<BorrowedFd<'_>> {
         None
     }

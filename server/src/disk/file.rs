@@ -1,9 +1,9 @@
 //! A block device or an image file.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{self, IoSlice, IoSliceMut, SeekFrom};
 use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::fs::{Advice, FallocateFlags, fadvise, fallocate, fdatasync};
@@ -28,15 +28,25 @@ pub(super) struct FileBacking {
     block_bytes: u32,
     /// The file system cannot tell whether a read would wait (tmpfs, for one).
     always_waits: AtomicBool,
+    /// There may be holes in the file; in one without, nobody needs to look for them.
+    sparse: AtomicBool,
 }
 
 impl FileBacking {
     pub(super) fn new(file: File, kind: Kind, block_bytes: u32) -> Self {
+        let sparse = kind == Kind::Image && file.metadata().is_ok_and(|file| is_sparse(&file));
         Self {
             file,
             kind,
             block_bytes,
             always_waits: AtomicBool::new(false),
+            sparse: AtomicBool::new(sparse),
+        }
+    }
+
+    fn may_punch(&self) {
+        if self.kind == Kind::Image {
+            self.sparse.store(true, Ordering::Relaxed);
         }
     }
 
@@ -131,6 +141,7 @@ impl Backing for FileBacking {
     }
 
     fn trim(&self, range: Range) -> io::Result<()> {
+        self.may_punch();
         let outcome = match self.kind {
             Kind::Device => discard(&self.file, range),
             Kind::Image => self.fallocate(
@@ -146,6 +157,7 @@ impl Backing for FileBacking {
     }
 
     fn zero(&self, range: Range, zeroing: Zeroing) -> io::Result<()> {
+        self.may_punch();
         let punch = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
         let keep = FallocateFlags::ZERO_RANGE | FallocateFlags::KEEP_SIZE;
         // On a device, the kernel punches only if the device does it by itself, but
@@ -220,9 +232,31 @@ impl Backing for FileBacking {
         Ok(extents)
     }
 
+    fn leading_hole(&self, range: Range) -> u32 {
+        if !self.sparse.load(Ordering::Relaxed) {
+            return 0;
+        }
+        let end = range.offset + u64::from(range.length);
+        // Who cannot tell has no holes.
+        let data = self
+            .seek(rustix::fs::SeekFrom::Data(range.offset), end)
+            .unwrap_or(range.offset);
+        let data = match data == end {
+            true => end,
+            // A block that holds any data is data.
+            false => data / u64::from(self.block_bytes) * u64::from(self.block_bytes),
+        };
+        u32::try_from(data.saturating_sub(range.offset)).unwrap_or(0)
+    }
+
     fn descriptor(&self) -> Option<BorrowedFd<'_>> {
         Some(self.file.as_fd())
     }
+}
+
+/// Whether fewer blocks are stored than its size needs.
+fn is_sparse(file: &Metadata) -> bool {
+    file.blocks() * 512 < file.len()
 }
 
 /// The size of an opened device or file in bytes.

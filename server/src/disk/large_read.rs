@@ -6,7 +6,9 @@
 
 use std::io;
 
-use stiefel_core::nbd::transmission::{Range, command, data_chunk, error_chunk, simple_reply};
+use stiefel_core::nbd::transmission::{
+    Range, command, data_chunk, error_chunk, hole_chunk, simple_reply,
+};
 
 use super::pipe::Pipe;
 use super::session::{Session, wire_error};
@@ -43,11 +45,20 @@ struct LargeRead<'a> {
 }
 
 impl LargeRead<'_> {
-    /// One chunk for each filling of the pipe.
-    fn in_chunks(&self, pipe: Pipe) -> io::Result<Option<Pipe>> {
-        let mut left = self.range;
+    /// One chunk for each filling of the pipe, and for a hole at the beginning.
+    fn in_chunks(&self, mut pipe: Pipe) -> io::Result<Option<Pipe>> {
+        let hole = self.session.disk.backing().leading_hole(self.range);
+        let mut left = self.range.behind(hole);
+        if hole > 0 {
+            let range = Range {
+                length: hole,
+                ..self.range
+            };
+            let head = hole_chunk(self.cookie, range, left.length == 0);
+            self.session.send(&head)?;
+        }
         while left.length > 0 {
-            let length = match self.fill(&pipe, left) {
+            let length = match self.fill(&mut pipe, left) {
                 Ok(length) => length,
                 Err(error) => {
                     return self.failed(&error, (left != self.range).then_some(left.offset));
@@ -65,8 +76,8 @@ impl LargeRead<'_> {
 
     /// One head for all. What does not fit the pipe is read beforehand, so that it
     /// is in the cache when it is promised.
-    fn in_one(&self, pipe: Pipe) -> io::Result<Option<Pipe>> {
-        let filled = self.fill(&pipe, self.range).and_then(|filled| {
+    fn in_one(&self, mut pipe: Pipe) -> io::Result<Option<Pipe>> {
+        let filled = self.fill(&mut pipe, self.range).and_then(|filled| {
             self.warm_up(self.range.behind(filled))?;
             Ok(filled)
         });
@@ -88,11 +99,11 @@ impl LargeRead<'_> {
             if left.length == 0 {
                 return Ok(self.sent(pipe));
             }
-            filled = self.fill(&pipe, left)?;
+            filled = self.fill(&mut pipe, left)?;
         }
     }
 
-    fn fill(&self, pipe: &Pipe, range: Range) -> io::Result<u32> {
+    fn fill(&self, pipe: &mut Pipe, range: Range) -> io::Result<u32> {
         match self.session.disk.backing().descriptor() {
             Some(file) => pipe.fill(file, range),
             None => Err(io::ErrorKind::Unsupported.into()),

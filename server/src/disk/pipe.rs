@@ -4,6 +4,7 @@
 use std::io;
 use std::net::TcpStream;
 use std::os::fd::{BorrowedFd, OwnedFd};
+use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, SpliceFlags, fcntl_setpipe_size, pipe_with, splice};
@@ -14,11 +15,15 @@ const PIPE_BYTES: usize = 1 << 20;
 /// A pipe holds references to pages; a range that does not begin with one has one more.
 const PAGE_BYTES: u64 = 4096;
 
+/// Filling from the cache takes a tenth of this; a mistake costs a hint to the kernel.
+const WAITED: Duration = Duration::from_micros(300);
+
 /// Kept for the whole session, because making it anew for each read costs more than reading.
 pub(super) struct Pipe {
     from: OwnedFd,
     to: OwnedFd,
     capacity: usize,
+    waited: bool,
 }
 
 impl Pipe {
@@ -27,12 +32,17 @@ impl Pipe {
         // Smaller is slower and no less correct.
         let capacity = fcntl_setpipe_size(&to, PIPE_BYTES)
             .or_else(|_| rustix::pipe::fcntl_getpipe_size(&to))?;
-        Ok(Self { from, to, capacity })
+        Ok(Self {
+            from,
+            to,
+            capacity,
+            waited: false,
+        })
     }
 
     /// Fills the empty pipe with the beginning of `range`; says how many bytes it holds.
     /// After an error the pipe is of no use any more.
-    pub(super) fn fill(&self, file: BorrowedFd<'_>, range: Range) -> io::Result<u32> {
+    pub(super) fn fill(&mut self, file: BorrowedFd<'_>, range: Range) -> io::Result<u32> {
         let spare = if range.offset.is_multiple_of(PAGE_BYTES) {
             0
         } else {
@@ -41,6 +51,7 @@ impl Pipe {
         let wanted = (range.length as usize).min(self.capacity - spare);
         let mut offset = range.offset;
         let mut filled = 0;
+        let start = Instant::now();
         while filled < wanted {
             match splice(
                 file,
@@ -58,7 +69,13 @@ impl Pipe {
                 Err(error) => return Err(error.into()),
             }
         }
+        self.waited = start.elapsed() >= WAITED;
         u32::try_from(filled).map_err(io::Error::other)
+    }
+
+    /// Whether the last filling had to wait for the disk.
+    pub(super) fn waited(&self) -> bool {
+        self.waited
     }
 
     /// Receives until the pipe holds `wanted` bytes more, or is full; says how many came.

@@ -27,6 +27,10 @@ const WRITE_PIECE_BYTES: u64 = 128 << 10;
 /// Longest payload that is copied through the inbox; from here on, splicing wins.
 const SMALL_PAYLOAD_BYTES: u32 = 64 << 10;
 
+/// How much of a cold disk is asked for before its turn: what a fast disk reads in the
+/// time that a request takes.
+const LOOK_AHEAD_BYTES: u32 = 8 << 20;
+
 /// Serves requests until the client leaves or the session is cut.
 ///
 /// # Errors
@@ -245,10 +249,34 @@ impl Transmission<'_> {
             Some(pipe) => {
                 self.send_batch()?;
                 self.pipe = large_read::send(self.session, pipe, request.cookie, range, whole)?;
+                if self.pipe.as_ref().is_some_and(Pipe::waited) {
+                    self.look_ahead();
+                }
             }
             None => self.hand_on(request, Command::Read { range, whole }),
         }
         Ok(())
+    }
+
+    /// Asks the disk for what the client wants next, while this thread is busy with
+    /// what it wants now.
+    fn look_ahead(&self) {
+        let mut left = LOOK_AHEAD_BYTES;
+        let queued = self.inbox.buffered().chunks_exact(REQUEST_BYTES);
+        for bytes in queued.filter_map(<[u8]>::first_chunk) {
+            let Ok(request) = Request::parse(bytes) else {
+                return;
+            };
+            let checked = request.check(self.session.export(), &self.session.agreed);
+            let Ok(Command::Read { range, .. }) = checked else {
+                return;
+            };
+            left = left.saturating_sub(range.length);
+            // What cannot be read is told when its turn comes.
+            if left == 0 || self.session.disk.backing().prefetch(range).is_err() {
+                return;
+            }
+        }
     }
 
     fn hand_on(&mut self, request: &Request, command: Command) {

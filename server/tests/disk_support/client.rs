@@ -25,6 +25,8 @@ pub struct Reply {
     pub error_offset: Option<u64>,
     /// Data with its offset, which simple replies do not tell.
     pub data: Vec<(Option<u64>, Vec<u8>)>,
+    /// How many pieces of the data were told to be holes.
+    pub holes: usize,
     /// Length and flags.
     pub extents: Vec<(u32, u32)>,
 }
@@ -237,6 +239,11 @@ impl Client {
             chunk::OFFSET_DATA => reply
                 .data
                 .push((Some(u64_at(&content, 0)), content[8..].to_vec())),
+            chunk::OFFSET_HOLE => {
+                let zeros = vec![0; u32_at(&content, 8) as usize];
+                reply.data.push((Some(u64_at(&content, 0)), zeros));
+                reply.holes += 1;
+            }
             chunk::BLOCK_STATUS => {
                 let pairs = content[4..].chunks_exact(8);
                 reply.extents = pairs
