@@ -14,6 +14,7 @@ use crate::request::{Answer, Call, Refused, Request};
 use crate::view::View;
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use stiefel_core::handoff::Refusal;
 use stiefel_dbus::names;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -31,23 +32,28 @@ pub struct Desk {
     view: watch::Receiver<Arc<View>>,
     calls: mpsc::Sender<Call>,
     bouncer: Arc<dyn Bouncer>,
+    used: Arc<AtomicBool>,
 }
 
 impl Desk {
-    /// Shows `view`, and passes on to `calls` what `bouncer` admits.
+    /// Shows `view`, notes in `used` that somebody looked, and passes on to `calls` what
+    /// `bouncer` admits.
     pub fn new(
         view: watch::Receiver<Arc<View>>,
         calls: mpsc::Sender<Call>,
         bouncer: Arc<dyn Bouncer>,
+        used: Arc<AtomicBool>,
     ) -> Self {
         Self {
             view,
             calls,
             bouncer,
+            used,
         }
     }
 
     fn view(&self) -> Arc<View> {
+        self.used.store(true, Ordering::Relaxed);
         Arc::clone(&self.view.borrow())
     }
 

@@ -25,6 +25,9 @@ const PRESENCE: Duration = Duration::from_secs(5);
 /// How long a borrower that was told no is not listened to.
 const DECLINED: Duration = Duration::from_secs(300);
 
+/// How long nobody has to ask for anything before a daemon with nothing to do ends.
+pub const IDLE: Duration = Duration::from_secs(300);
+
 /// What time it is, on both clocks.
 #[derive(Debug, Clone, Copy)]
 pub struct Now {
@@ -87,6 +90,11 @@ pub struct Daemon {
     trigger: Trigger,
     detail: String,
     ending: bool,
+    /// After how long without a call it may end, and when the last one was.
+    idle_after: Option<Duration>,
+    last_used: Duration,
+    /// The number of the hand-off in the log.
+    tag: String,
     outbox: Outbox,
 }
 
@@ -134,6 +142,9 @@ impl Daemon {
             trigger: Trigger::Person,
             detail: String::new(),
             ending: false,
+            idle_after: None,
+            last_used: Duration::ZERO,
+            tag: String::new(),
             outbox: Outbox::default(),
         })
     }
@@ -164,6 +175,7 @@ impl Daemon {
             }
         }
         self.look_for_blockers(now);
+        self.note_the_end();
     }
 
     /// Takes note of the time.
@@ -184,6 +196,7 @@ impl Daemon {
         self.obey(effect, now);
         self.heard.retain(|_, at| *at + PRESENCE > now.monotonic);
         self.declined.retain(|_, until| *until > now.monotonic);
+        self.note_the_end();
     }
 
     /// When [`Daemon::tick`] is needed, at the latest.
@@ -196,11 +209,13 @@ impl Daemon {
             | HandOff::Leaving { .. }
             | HandOff::Reverting { .. } => None,
         };
+        let idle = self.idle_at();
         let absent = self.heard.values().map(|at| *at + PRESENCE);
         deadline
             .into_iter()
             .chain(absent)
             .chain(self.declined.values().copied())
+            .chain(idle)
             .min()
     }
 
@@ -242,6 +257,39 @@ impl Daemon {
         }
     }
 
+    /// From `now` on, the daemon may end after this time without a call.
+    pub fn end_when_idle(&mut self, after: Duration, now: Now) {
+        self.idle_after = Some(after);
+        self.last_used = now.monotonic;
+    }
+
+    /// Somebody has looked at us.
+    pub fn used(&mut self, now: Now) {
+        self.last_used = now.monotonic;
+    }
+
+    /// Whether nobody wants anything, and has not for a while.
+    #[must_use]
+    pub fn is_idle(&self, now: Now) -> bool {
+        self.idle_at().is_some_and(|at| at <= now.monotonic)
+    }
+
+    /// When that will be; `None` while there is something to do, or to wait for.
+    fn idle_at(&self) -> Option<Duration> {
+        let rests = !self.armed && !self.is_at_stake() && self.running_job().is_none();
+        let after = self.idle_after.filter(|_| rests)?;
+        Some(self.last_used + after)
+    }
+
+    /// Whether a daemon that hangs now would leave something half-done.
+    #[must_use]
+    pub fn is_at_stake(&self) -> bool {
+        match self.machine {
+            HandOff::Idle { .. } | HandOff::Announced { .. } => false,
+            HandOff::Preparing { .. } | HandOff::Leaving { .. } | HandOff::Reverting { .. } => true,
+        }
+    }
+
     fn is_armed(&self) -> bool {
         self.armed && !self.survey.borrowed
     }
@@ -249,7 +297,9 @@ impl Daemon {
     /// A new hand-off: the story of the last one is over.
     fn begun(&mut self, effect: Option<Effect>, now: Now) {
         self.detail.clear();
-        tracing::info!("a hand-off is announced");
+        self.tag = format!("{:x}", now.wall_usec);
+        let to = self.asker(self.machine.borrower());
+        tracing::info!(hand_off = %self.tag, trigger = ?self.trigger, "announced: {to}");
         self.obey(effect, now);
     }
 
@@ -280,6 +330,7 @@ impl Daemon {
 
     fn reported(&mut self, event: Event, complaint: Option<String>, now: Now) {
         if let Some(complaint) = complaint {
+            tracing::warn!(hand_off = %self.tag, "{complaint}");
             if !self.detail.is_empty() {
                 self.detail.push_str("; ");
             }
@@ -294,14 +345,30 @@ impl Daemon {
             // `alarm` reads the deadline from the machine itself.
             None | Some(Effect::WakeAt(_)) => {}
             Some(Effect::Do(step)) => {
+                tracing::info!(hand_off = %self.tag, "takes a step: {step:?}");
                 let plan = Box::new(self.plan());
                 self.outbox.orders.push(Order::Do(step, plan));
             }
-            Some(Effect::Undo(step)) => self.outbox.orders.push(Order::Undo(step)),
+            Some(Effect::Undo(step)) => {
+                tracing::info!(hand_off = %self.tag, "undoes a step: {step:?}");
+                self.outbox.orders.push(Order::Undo(step));
+            }
             Some(Effect::Leave) => {
+                tracing::info!(hand_off = %self.tag, "leaves the system");
                 self.remember_loan(now);
                 self.outbox.orders.push(Order::Leave);
             }
+        }
+    }
+
+    /// Says in the log that a hand-off has come back.
+    fn note_the_end(&mut self) {
+        if let HandOff::Idle { after } = self.machine
+            && !self.tag.is_empty()
+        {
+            let why = after.map_or_else(String::new, |reason| format!("{reason:?}"));
+            tracing::info!(hand_off = %self.tag, "came back: {why}");
+            self.tag.clear();
         }
     }
 

@@ -51,9 +51,6 @@ impl Hands {
     pub async fn work(mut self, mut orders: mpsc::Receiver<Order>, reporter: Reporter) {
         while let Some(order) = orders.recv().await {
             let (event, complaint) = self.obey(order, &reporter).await;
-            if let Some(complaint) = &complaint {
-                tracing::warn!("{complaint}");
-            }
             if reporter
                 .send(Happening::Report(event, complaint))
                 .await

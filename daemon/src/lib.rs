@@ -20,6 +20,7 @@ pub mod request;
 pub mod start;
 pub mod store;
 pub mod view;
+mod watchdog;
 pub mod world;
 
 use crate::api::Publication;
@@ -29,11 +30,14 @@ use crate::daemon::{Daemon, Now};
 use crate::hands::Order;
 use crate::request::Call;
 use crate::view::View;
+use crate::watchdog::Watchdog;
 use crate::world::claims::Claims;
 use crate::world::searches::Audience;
 use crate::world::{Happening, Machine, Maker, Reporter, Running};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use stiefel_dbus::names;
 use tokio::sync::{mpsc, watch};
 
 /// Runs the daemon until it is told to end.
@@ -43,6 +47,9 @@ use tokio::sync::{mpsc, watch};
 pub fn main() -> anyhow::Result<()> {
     start::main()
 }
+
+/// A call that was on its way when we gave the name back is here by then.
+const LINGER: Duration = Duration::from_millis(200);
 
 /// A reason to wake.
 enum Wake {
@@ -66,6 +73,10 @@ struct Loop {
     claims: watch::Sender<Option<Claims>>,
     publications: mpsc::Sender<Publication>,
     view: Arc<View>,
+    bus: zbus::Connection,
+    /// Whether anybody has looked at us since we asked last.
+    used: Arc<AtomicBool>,
+    watchdog: Watchdog,
 }
 
 impl Loop {
@@ -74,12 +85,37 @@ impl Loop {
             let wake = self.select().await?;
             self.apply(wake)?;
             self.publish().await?;
+            if self.daemon.is_idle(now()) && self.rest().await? {
+                tracing::info!("nothing to do; the next call starts the daemon again");
+                break;
+            }
         }
         Ok(())
     }
 
+    /// Ends, unless somebody still wants something; whether it did. The name goes first: from
+    /// then on the bus starts the next daemon for whoever calls, and what was sent to us before
+    /// is still answered.
+    async fn rest(&mut self) -> anyhow::Result<bool> {
+        if self.used.swap(false, Ordering::Relaxed) {
+            self.daemon.used(now());
+            return Ok(false);
+        }
+        self.bus.release_name(names::SERVICE).await?;
+        while let Ok(Some(call)) = tokio::time::timeout(LINGER, self.calls.recv()).await {
+            self.apply(Wake::Called(call))?;
+            self.publish().await?;
+        }
+        if self.daemon.is_idle(now()) {
+            return Ok(true);
+        }
+        self.bus.request_name(names::SERVICE).await?;
+        Ok(false)
+    }
+
     async fn select(&mut self) -> anyhow::Result<Wake> {
-        let alarm = self.daemon.alarm();
+        let alarms = [self.daemon.alarm(), self.watchdog.alarm()];
+        let alarm = alarms.into_iter().flatten().min();
         let sleep = async {
             match alarm {
                 Some(at) => tokio::time::sleep(at.saturating_sub(now().monotonic)).await,
@@ -108,6 +144,12 @@ impl Loop {
     }
 
     async fn publish(&mut self) -> anyhow::Result<()> {
+        let told = self
+            .watchdog
+            .turn(self.daemon.is_at_stake(), now().monotonic);
+        if let Some(told) = told {
+            watchdog::tell(&told);
+        }
         let outbox = self.daemon.take_outbox();
         for order in outbox.orders {
             self.orders.send(order).await?;

@@ -1,6 +1,7 @@
 //! The command line of the daemon. There is little to say on it.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// What the command line says.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -9,6 +10,8 @@ pub struct Options {
     pub bus: Option<String>,
     /// Folder of a simulation, instead of this machine.
     pub simulate: Option<PathBuf>,
+    /// End when nobody has asked for anything for so long and there is nothing to do.
+    pub idle_exit: Option<Duration>,
     /// Make the ramdisk of this kernel and end; for the daemon itself.
     pub make_image: Option<String>,
     /// In a simulation: use the real services on the bus.
@@ -19,7 +22,7 @@ pub struct Options {
 pub const HELP: &str = "\
 stiefeld - lends this machine's disk
 
-usage: stiefeld [--bus ADDRESS] [--simulate DIR [--services]]
+usage: stiefeld [--bus ADDRESS] [--idle-exit SECONDS] [--simulate DIR [--services]]
 
 Started by systemd. To see and change what it does, use stiefelctl.
 
@@ -28,6 +31,9 @@ Started by systemd. To see and change what it does, use stiefelctl.
   --simulate DIR  lend nothing: take all files from DIR and everything else
                   from DIR/script, a socket that takes a command per line
                   (\"help\" lists them); needs no root
+  --idle-exit SECONDS
+                  end when nobody has asked for anything for so long, and
+                  there is nothing to do [default: 300, in a simulation never]
   --services      in a simulation, ask the polkit, logind, NetworkManager and
                   systemd-networkd on the bus
 ";
@@ -46,6 +52,12 @@ impl Options {
                 "--bus" => options.bus = Some(value()?),
                 "--simulate" => options.simulate = Some(value()?.into()),
                 crate::world::maker::ARGUMENT => options.make_image = Some(value()?),
+                "--idle-exit" => {
+                    let secs = value()?
+                        .parse()
+                        .map_err(|_| format!("{arg} needs seconds"))?;
+                    options.idle_exit = Some(Duration::from_secs(secs));
+                }
                 "--services" => options.services = true,
                 "--help" | "-h" => return Err(HELP.into()),
                 _ => return Err(format!("unknown argument {arg}; try --help")),

@@ -2,7 +2,7 @@
 
 use crate::api::{CALLS, Desk, Publisher};
 use crate::bouncer::Polkit;
-use crate::daemon::Daemon;
+use crate::daemon::{Daemon, IDLE};
 use crate::hands::Hands;
 use crate::options::Options;
 use crate::store::Store;
@@ -18,6 +18,7 @@ use crate::{Loop, hands};
 use anyhow::Context;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use stiefel_core::pairing::Name;
 use stiefel_dbus::names;
 use tokio::signal::unix::{SignalKind, signal};
@@ -50,7 +51,10 @@ pub fn main() -> anyhow::Result<()> {
 fn log_to_journal() {
     let to_journal = std::env::var_os("JOURNAL_STREAM").is_some();
     match tracing_journald::layer() {
-        Ok(journal) if to_journal => tracing_subscriber::registry().with(journal).init(),
+        // The fields of our own are STIEFEL_HAND_OFF and STIEFEL_TRIGGER.
+        Ok(journal) if to_journal => tracing_subscriber::registry()
+            .with(journal.with_field_prefix(Some("STIEFEL".into())))
+            .init(),
         Ok(_) | Err(_) => tracing_subscriber::fmt()
             .with_writer(std::io::stderr)
             .with_target(false)
@@ -95,17 +99,25 @@ async fn run(options: Options) -> anyhow::Result<()> {
 
     let survey = hands::survey(&machine).await?;
     let store = Store::open(paths.state())?;
-    let daemon = Daemon::new(own_name(), paths.config(), store, survey)?;
+    let mut daemon = Daemon::new(own_name(), paths.config(), store, survey)?;
+    let simulated = options.simulate.is_some();
+    if let Some(after) = options.idle_exit.or((!simulated).then_some(IDLE)) {
+        daemon.end_when_idle(after, crate::now());
+    }
 
     let (calls, calls_here) = mpsc::channel(CALLS);
     let view = Arc::new(daemon.view());
     let (show, shown) = watch::channel(Arc::clone(&view));
-    let publisher = Publisher::new(bus.clone(), Desk::new(shown, calls, bouncer), show).await?;
+    let used = Arc::new(AtomicBool::new(false));
+    let desk = Desk::new(shown, calls, bouncer, Arc::clone(&used));
+    let publisher = Publisher::new(bus.clone(), desk, show).await?;
     let (publications, to_publish) = mpsc::channel(CALLS);
     let publishing = tokio::spawn(publisher.work(to_publish));
     let (orders, to_do) = mpsc::channel(1);
     tokio::spawn(hands.work(to_do, reporter.clone()));
     watchers(reporter.clone(), listeners);
+    let (folder, to_folder) = (paths.config(), reporter.clone());
+    std::thread::spawn(move || complain(world::folder::watch(&folder, &to_folder)));
     watch_signals(&reporter)?;
 
     bus.request_name(names::SERVICE)
@@ -127,6 +139,9 @@ async fn run(options: Options) -> anyhow::Result<()> {
         claims,
         publications,
         view,
+        bus,
+        used,
+        watchdog: Default::default(),
     }
     .run()
     .await?;

@@ -7,6 +7,7 @@
 
 pub mod claims;
 pub mod disk;
+pub mod folder;
 pub mod kernel;
 pub mod links;
 pub mod logind;

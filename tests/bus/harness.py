@@ -89,6 +89,9 @@ class Case(unittest.TestCase):
     daemon has none of the real ones either."""
 
     SERVICES = MOCKED
+    ARGUMENTS = []
+    # Whoever listens reads: a socket that is full holds the daemon up.
+    LISTENS = False
 
     def setUp(self):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="stiefel-bus-"))
@@ -164,13 +167,33 @@ class Case(unittest.TestCase):
         """Starts the daemon, and returns when it has its name and all objects."""
         arguments = ["--services"] if self.SERVICES else []
         command = [BIN / "stiefeld", "--bus", self.address, "--simulate", self.machine, *arguments]
-        self.daemon = self._spawn([str(word) for word in command], stderr=self.log)
+        command += self.ARGUMENTS
+        env = os.environ | ({"NOTIFY_SOCKET": self._listen()} if self.LISTENS else {})
+        self.daemon = self._spawn([str(word) for word in command], stderr=self.log, env=env)
         self.wait(lambda: self.daemon.poll() is not None or self._owner(SERVICE), "the name")
         self.assertIsNone(self.daemon.poll(), (self.folder / "log").read_text())
         self.seen = {}
         for path, interfaces in self.objects().items():
             for interface, properties in interfaces.items():
                 self.seen[path, interface] = properties
+
+    def _listen(self):
+        """Where the daemon tells systemd how it is."""
+        if not hasattr(self, "manager"):
+            self.manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+            self.addCleanup(self.manager.close)
+            self.manager.bind(str(self.folder / "notify"))
+            self.manager.setblocking(False)
+        return str(self.folder / "notify")
+
+    def notified(self):
+        """What systemd was told since the last time."""
+        told = []
+        while True:
+            try:
+                told += self.manager.recv(4096).decode().split()
+            except BlockingIOError:
+                return told
 
     def kill(self):
         """As a crash would."""

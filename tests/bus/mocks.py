@@ -24,6 +24,8 @@ class Calls:
     def __init__(self):
         self.seen = []
         self.failing = set()
+        self.hanging = set()
+        self.held = []
 
     def note(self, name, *args):
         self.seen.append(" ".join([name, *map(str, args)]))
@@ -121,9 +123,19 @@ class NetworkManager(dbus.service.Object):
         super().__init__(bus, "/org/freedesktop/NetworkManager")
         self.calls = calls
 
-    @dbus.service.method("org.freedesktop.NetworkManager", in_signature="u")
-    def Reload(self, flags):
-        self.calls.note("NetworkManager.Reload", int(flags))
+    @dbus.service.method(
+        "org.freedesktop.NetworkManager", in_signature="u", async_callbacks=("done", "failed")
+    )
+    def Reload(self, flags, done, failed):
+        try:
+            self.calls.note("NetworkManager.Reload", int(flags))
+        except dbus.exceptions.DBusException as error:
+            failed(error)
+            return
+        if "NetworkManager.Reload" in self.calls.hanging:
+            self.calls.held.append(done)
+        else:
+            done()
 
 
 class Networkd(dbus.service.Object):
@@ -154,6 +166,15 @@ class Control(dbus.service.Object):
     @dbus.service.method(CONTROL, in_signature="as")
     def Fail(self, names):
         self.calls.failing = set(map(str, names))
+
+    @dbus.service.method(CONTROL, in_signature="as")
+    def Hang(self, names):
+        """These answer nobody until they are named no more."""
+        self.calls.hanging = set(map(str, names))
+        if not self.calls.hanging:
+            held, self.calls.held = self.calls.held, []
+            for done in held:
+                done()
 
     @dbus.service.method(CONTROL, in_signature="s")
     def Polkit(self, answer):

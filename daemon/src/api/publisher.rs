@@ -12,6 +12,7 @@ use crate::view::View;
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use stiefel_dbus::names;
 use tokio::sync::{mpsc, watch};
 use zbus::fdo;
@@ -66,7 +67,11 @@ impl Publisher {
     pub async fn work(mut self, mut publications: mpsc::Receiver<Publication>) {
         while let Some(Publication { view, replies }) = publications.recv().await {
             self.view.send_replace(Arc::clone(&view));
-            if let Err(error) = self.show(&view).await {
+            // That we look ourselves is no use.
+            let used = self.desk.used.load(Ordering::Relaxed);
+            let shown = self.show(&view).await;
+            self.desk.used.store(used, Ordering::Relaxed);
+            if let Err(error) = shown {
                 tracing::warn!("cannot tell the bus what has changed: {error}");
             }
             for (reply, answer) in replies {

@@ -20,11 +20,13 @@ impl Daemon {
     /// Does what somebody asked for, or refuses. `fresh` is for a new pairing.
     pub fn call(&mut self, call: Call, now: Now, fresh: impl FnOnce() -> Fresh) {
         let Call { request, reply } = call;
+        self.used(now);
         if request == Request::Refresh {
             self.refresh(Some(reply));
             return;
         }
         let result = self.answer(request, now, fresh);
+        self.note_the_end();
         self.outbox.replies.push((reply, result));
     }
 
