@@ -104,7 +104,8 @@ def measure(cells, peers, commands, setting, rounds):
             turn = number % len(names)
             for name in names[turn:] + names[:turn]:
                 image = setting.path(cell.image)
-                settle(image, cell.cold)
+                if cell.image == "disk":
+                    settle(image, cell.cold)
                 with servers.running(commands[name](image, setting.folder), setting.folder) as server:
                     with server.measured() as cost:
                         rate, moved = cell.work(setting)

@@ -345,6 +345,35 @@ fn more_requests_than_may_be_under_way_are_answered_one_after_the_other() {
     });
 }
 
+/// Reads that wait for the disk together are answered each for itself.
+#[test]
+fn reads_that_miss_together_fail_and_succeed_together() {
+    let sim = Simulated::new(SIZE as usize);
+    sim.chill();
+    let (server, address) = serve(sim.disk());
+    for mut client in [
+        Client::open(address, "disk"),
+        Client::open_structured(address, "disk"),
+    ] {
+        for failing in [false, true] {
+            if failing {
+                sim.fail(Kind::Read, 5);
+            }
+            let cookies: Vec<u64> = (0..100)
+                .map(|number| client.send(READ, 0, number % 8 * 512, 512, &[]))
+                .collect();
+            for _ in &cookies {
+                let reply = client.receive(|_| 512);
+                assert!(cookies.contains(&reply.cookie));
+                assert_eq!(reply.is(WireError::Io), failing);
+                assert_eq!(reply.data.len(), usize::from(!failing));
+            }
+            sim.heal();
+        }
+    }
+    server.close();
+}
+
 #[test]
 fn rubbish_of_all_kinds_is_survived() {
     let sim = Simulated::new(SIZE as usize);

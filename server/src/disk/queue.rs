@@ -36,9 +36,24 @@ impl<T> Queue<T> {
         self.changed.notify_one();
     }
 
-    /// Waits for something; `None` once the queue is closed and empty.
-    pub(super) fn pop(&self) -> Option<T> {
-        self.wait(VecDeque::pop_front)
+    /// Adds several things, for `takers` to share.
+    pub(super) fn push_all(&self, items: impl IntoIterator<Item = T>, takers: usize) {
+        lock(&self.state).items.extend(items);
+        for _ in 0..takers {
+            self.changed.notify_one();
+        }
+    }
+
+    /// Waits for something, and takes with it what is next as long as `joins` says that
+    /// it belongs to what was taken; `None` once the queue is closed and empty.
+    pub(super) fn pop_with(&self, joins: impl Fn(&[T], &T) -> bool) -> Option<Vec<T>> {
+        self.wait(|items| {
+            let mut taken = vec![items.pop_front()?];
+            while items.front().is_some_and(|next| joins(&taken, next)) {
+                taken.extend(items.pop_front());
+            }
+            Some(taken)
+        })
     }
 
     /// Waits for something and takes all there is.

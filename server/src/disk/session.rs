@@ -112,6 +112,13 @@ impl Session {
 /// One request that another thread works on.
 pub(super) struct InFlight(Arc<Session>);
 
+impl InFlight {
+    /// Whether it is the same session.
+    pub(super) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
 impl std::ops::Deref for InFlight {
     type Target = Session;
 

@@ -27,6 +27,9 @@ const WRITE_PIECE_BYTES: u64 = 128 << 10;
 /// Longest payload that is copied through the inbox; from here on, splicing wins.
 const SMALL_PAYLOAD_BYTES: u32 = 64 << 10;
 
+/// Reads that are handed on together at most, far fewer than may be under way.
+const MAX_MISSES: usize = 32;
+
 /// How much of a cold disk is asked for before its turn: what a fast disk reads in the
 /// time that a request takes.
 const LOOK_AHEAD_BYTES: u32 = 8 << 20;
@@ -41,6 +44,7 @@ pub(super) fn serve(session: &Arc<Session>, work: &Work) -> io::Result<()> {
         work,
         inbox: Inbox::new(),
         batch: Batch::new(),
+        misses: Vec::new(),
         pipe: None,
         greedy: true,
     }
@@ -52,6 +56,8 @@ struct Transmission<'a> {
     work: &'a Work,
     inbox: Inbox,
     batch: Batch,
+    /// Reads that have to wait for the disk, not handed on yet.
+    misses: Vec<Job>,
     pipe: Option<Pipe>,
     /// Take from the socket whatever is there. Not where a large payload is likely to
     /// follow, which need not pass through the inbox.
@@ -228,7 +234,11 @@ impl Transmission<'_> {
         match disk.read_cached(&mut room[head..], range.offset) {
             Ok(true) => {}
             Ok(false) => {
-                self.hand_on(request, Command::Read { range, whole });
+                let job = self.job(request, Command::Read { range, whole });
+                self.misses.push(job);
+                if self.misses.len() >= MAX_MISSES {
+                    self.hand_on_misses();
+                }
                 return Ok(());
             }
             Err(error) => return self.reply(request, Err(wire_error(&error))),
@@ -280,11 +290,22 @@ impl Transmission<'_> {
     }
 
     fn hand_on(&mut self, request: &Request, command: Command) {
-        self.work.hand_on(Job {
+        let job = self.job(request, command);
+        self.work.hand_on(job);
+    }
+
+    fn hand_on_misses(&mut self) {
+        if !self.misses.is_empty() {
+            self.work.hand_on_reads(std::mem::take(&mut self.misses));
+        }
+    }
+
+    fn job(&self, request: &Request, command: Command) -> Job {
+        Job {
             session: self.session.take_off(),
             cookie: request.cookie,
             command,
-        });
+        }
     }
 
     fn reply(&mut self, request: &Request, outcome: Result<(), WireError>) -> io::Result<()> {
@@ -296,7 +317,9 @@ impl Transmission<'_> {
         Ok(())
     }
 
+    /// Called whenever this thread may have to wait.
     fn send_batch(&mut self) -> io::Result<()> {
+        self.hand_on_misses();
         if !self.batch.replies().is_empty() {
             self.session.send(self.batch.replies())?;
             self.batch.clear();

@@ -6,8 +6,7 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
 use stiefel_core::nbd::transmission::{
-    Command, DATA_CHUNK_BYTES, Range, SIMPLE_REPLY_BYTES, block_status, command, data_chunk,
-    simple_reply,
+    Command, DATA_CHUNK_BYTES, Range, block_status, command, data_chunk, simple_reply,
 };
 
 use super::backing::Zeroing;
@@ -23,9 +22,13 @@ const WORKERS: usize = 16;
 /// Most extents in one answer: what fits a few pages. The client asks again for the rest.
 const MAX_EXTENTS: usize = 1024;
 /// What a worker's buffer keeps: enough for the reads that sessions do not splice.
-const KEPT_BYTES: usize = DATA_CHUNK_BYTES + SMALL_BYTES;
+const KEPT_BYTES: usize = READS_TOGETHER * DATA_CHUNK_BYTES + SMALL_BYTES;
 /// Longest piece that is zeroed without asking whether the session is still there.
 const ZERO_PIECE_BYTES: u32 = 64 << 20;
+
+/// READs of one session that a worker waits for together, and answers together: each
+/// answer of its own costs the client and us a wake-up, but none shall wait for many.
+const READS_TOGETHER: usize = 4;
 
 /// A checked request that a session hands on.
 pub(super) struct Job {
@@ -52,8 +55,8 @@ impl Work {
             let jobs = Arc::clone(&work.jobs);
             work.spawn("disk-worker", move || {
                 let mut buffer = Vec::new();
-                while let Some(job) = jobs.pop() {
-                    do_job(&job, &mut buffer);
+                while let Some(taken) = jobs.pop_with(goes_along) {
+                    do_jobs(&taken, &mut buffer);
                 }
             })?;
         }
@@ -75,6 +78,12 @@ impl Work {
             &self.jobs
         };
         queue.push(job);
+    }
+
+    /// Hands on READs that the disk was asked for already.
+    pub(super) fn hand_on_reads(&self, reads: Vec<Job>) {
+        let takers = reads.len().div_ceil(READS_TOGETHER);
+        self.jobs.push_all(reads, takers);
     }
 
     fn spawn(&mut self, name: &str, body: impl FnOnce() + Send + 'static) -> io::Result<()> {
@@ -109,13 +118,35 @@ fn flush_for(disk: &Disk, waiting: VecDeque<Job>) {
     }
 }
 
-fn do_job(job: &Job, buffer: &mut Vec<u8>) {
-    if job.session.link.is_cut() {
+/// Whether a READ is answered together with those before it.
+fn goes_along(taken: &[Job], next: &Job) -> bool {
+    let length = |job: &Job| match job.command {
+        Command::Read { range, .. } => Some(range.length as usize),
+        _ => None,
+    };
+    let together: Option<usize> = taken.iter().chain([next]).map(length).sum();
+    taken.len() < READS_TOGETHER
+        && together.is_some_and(|bytes| bytes <= SMALL_BYTES)
+        && taken.iter().all(|job| job.session.is(&next.session))
+}
+
+fn do_jobs(taken: &[Job], buffer: &mut Vec<u8>) {
+    let Some(first) = taken.first() else {
+        return;
+    };
+    if first.session.link.is_cut() {
         return;
     }
+    match first.command {
+        Command::Read { .. } => read(taken, buffer),
+        // Only READs go along.
+        _ => do_job(first),
+    }
+}
+
+fn do_job(job: &Job) {
     let backing = job.session.disk.backing();
     let (command, outcome) = match job.command {
-        Command::Read { range, .. } => return read(job, range, buffer),
         Command::BlockStatus { range, one } => return status(job, range, one),
         Command::Trim { range, fua } => {
             let outcome = backing.trim(range);
@@ -150,43 +181,43 @@ fn do_job(job: &Job, buffer: &mut Vec<u8>) {
         }
         Command::Cache { range } => (command::CACHE, backing.prefetch(range)),
         // Done elsewhere.
-        Command::Write { .. } | Command::Flush | Command::Disconnect => return,
+        Command::Read { .. } | Command::Write { .. } | Command::Flush | Command::Disconnect => {
+            return;
+        }
     };
     let outcome = outcome.map_err(|error| wire_error(&error));
     answer(job, &job.session.reply(command, job.cookie, outcome));
 }
 
-fn read(job: &Job, range: Range, buffer: &mut Vec<u8>) {
-    let head = if job.session.agreed.structured {
-        DATA_CHUNK_BYTES
-    } else {
-        SIMPLE_REPLY_BYTES
-    };
-    let whole = head + range.length as usize;
-    if buffer.len() < whole {
-        buffer.resize(whole, 0);
+/// Reads all, and answers all at once.
+fn read(taken: &[Job], buffer: &mut Vec<u8>) {
+    buffer.clear();
+    for job in taken {
+        let Command::Read { range, .. } = job.command else {
+            continue;
+        };
+        let start = buffer.len();
+        if job.session.agreed.structured {
+            buffer.extend_from_slice(&data_chunk(job.cookie, range, true));
+        } else {
+            buffer.extend_from_slice(&simple_reply(job.cookie, Ok(())));
+        }
+        let data = buffer.len();
+        buffer.resize(data + range.length as usize, 0);
+        let backing = job.session.disk.backing();
+        if let Err(error) = backing.read(&mut buffer[data..], range.offset) {
+            let outcome = Err(wire_error(&error));
+            buffer.truncate(start);
+            buffer.extend_from_slice(&job.session.reply(command::READ, job.cookie, outcome));
+        } else {
+            add(&job.session.counters.read_bytes, range.length.into());
+        }
     }
-    let reply = &mut buffer[..whole];
-    if let Err(error) = job
-        .session
-        .disk
-        .backing()
-        .read(&mut reply[head..], range.offset)
-    {
-        let reply = job
-            .session
-            .reply(command::READ, job.cookie, Err(wire_error(&error)));
-        return answer(job, &reply);
+    if let Some(job) = taken.first() {
+        answer(job, buffer);
     }
-    if job.session.agreed.structured {
-        reply[..head].copy_from_slice(&data_chunk(job.cookie, range, true));
-    } else {
-        reply[..head].copy_from_slice(&simple_reply(job.cookie, Ok(())));
-    }
-    add(&job.session.counters.read_bytes, range.length.into());
-    answer(job, reply);
     // What a long read needed is not kept.
-    buffer.truncate(KEPT_BYTES);
+    buffer.clear();
     buffer.shrink_to(KEPT_BYTES);
 }
 
