@@ -67,6 +67,10 @@ BUS = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-BUS Bus Configuration
     <allow receive_type="signal"/>
     <allow send_destination="org.freedesktop.DBus"/>
   </policy>
+  <policy context="default">
+    <!-- A service of ours may run as a user of its own. -->
+    {own}
+  </policy>
   <policy user="root">
     {mocks}
   </policy>
@@ -89,6 +93,8 @@ class Case(unittest.TestCase):
     daemon has none of the real ones either."""
 
     SERVICES = MOCKED
+    # Services that the test starts itself.
+    OWN = []
     ARGUMENTS = []
     # Whoever listens reads: a socket that is full holds the daemon up.
     LISTENS = False
@@ -137,12 +143,16 @@ class Case(unittest.TestCase):
         process.wait()
 
     def _start_bus(self):
-        own = [f'<allow own="{name}"/><allow send_destination="{name}"/>' for name in MOCKED]
+        def rules(names):
+            allow = '<allow own="{0}"/><allow send_destination="{0}"/>'
+            return "\n    ".join(allow.format(name) for name in names)
+
         config = self.folder / "bus.conf"
         config.write_text(
             BUS.format(
                 folder=self.folder,
-                mocks="\n    ".join(own),
+                mocks=rules(MOCKED),
+                own=rules(self.OWN),
                 policy=TREE / "data" / f"{SERVICE}.conf",
             )
         )

@@ -62,6 +62,7 @@ class Logind(dbus.service.Object):
         self.calls = calls
         self.locks = []
         self.inhibitors = []
+        self.sessions = []
         self.going_down = False
         self.announces = True
 
@@ -89,6 +90,21 @@ class Logind(dbus.service.Object):
             [(what, who, why, mode, 0, 1) for what, who, why, mode in self.inhibitors],
             signature="(ssssuu)",
         )
+
+    @dbus.service.method(LOGIN, out_signature="a(susso)")
+    def ListSessions(self):
+        self.calls.note("ListSessions")
+        return dbus.Array(
+            [
+                (str(at), uid, name, "seat0", f"/org/freedesktop/login1/session/_{at}")
+                for at, (uid, name) in enumerate(self.sessions)
+            ],
+            signature="(susso)",
+        )
+
+    @dbus.service.signal(LOGIN, signature="so")
+    def SessionNew(self, session, path):
+        pass
 
     @dbus.service.method(LOGIN, in_signature="t")
     def RebootWithFlags(self, flags):
@@ -191,6 +207,11 @@ class Control(dbus.service.Object):
         changed = self.logind.GetAll(LOGIN)
         del changed["PreparingForShutdown"]
         self.logind.PropertiesChanged(LOGIN, changed, [])
+
+    @dbus.service.method(CONTROL, in_signature="a(us)")
+    def Sessions(self, sessions):
+        self.logind.sessions = [(int(uid), str(name)) for uid, name in sessions]
+        self.logind.SessionNew("9", "/org/freedesktop/login1/session/_9")
 
     @dbus.service.method(CONTROL)
     def GiveUpShutdown(self):

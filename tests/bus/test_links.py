@@ -220,6 +220,16 @@ class Checks(Links):
         self.assertIn("blkid", text)
 
 
+class Sessions(Links):
+    def test_of_several_people(self):
+        self.mock("Sessions", "(a(us))", [(1000, "anna"), (1000, "anna"), (105, "gdm")])
+        self.mock("Sessions", "(a(us))", [(1000, "anna"), (1001, "bert"), (105, "gdm")])
+        self.wait(lambda: self.checks("session")[0][0] == "warn", "the people")
+        self.assertTrue(self.checks("session")[0][1].endswith("anna, bert"))
+        self.mock("Sessions", "(a(us))", [(1000, "anna"), (1000, "anna"), (105, "gdm")])
+        self.wait(lambda: self.checks("session")[0][0] == "ok", "one person")
+
+
 class Simulated(Links):
     SERVICES = []
 
