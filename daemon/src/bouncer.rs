@@ -3,9 +3,17 @@
 
 use std::collections::HashMap;
 use std::pin::Pin;
+use tokio::sync::Semaphore;
 use zbus::fdo;
 use zbus::message::{Flags, Header};
 use zbus_polkit::policykit1::{AuthorityProxy, CheckAuthorizationFlags, Subject};
+
+/// Questions to polkit at a time; more wait for their turn. Together they stay below the 128
+/// answers that one connection may wait for on the system bus (`max_replies_per_connection`),
+/// beyond which everybody would be refused.
+const QUICK: usize = 64;
+/// The same for those that may have to wait for a password, so that they hold up nobody else.
+const ASKING: usize = 32;
 
 /// What somebody has to be allowed to do, one for each polkit action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,13 +59,19 @@ pub type Admission<'a> = Pin<Box<dyn Future<Output = fdo::Result<()>> + Send + '
 /// Asks polkit; where there is none, only root passes.
 pub struct Polkit {
     bus: zbus::Connection,
+    quick: Semaphore,
+    asking: Semaphore,
 }
 
 impl Polkit {
     /// The authority on this bus.
     #[must_use]
     pub fn new(bus: &zbus::Connection) -> Self {
-        Self { bus: bus.clone() }
+        Self {
+            bus: bus.clone(),
+            quick: Semaphore::new(QUICK),
+            asking: Semaphore::new(ASKING),
+        }
     }
 
     async fn ask(&self, action: Action, header: &Header<'_>) -> fdo::Result<()> {
@@ -79,6 +93,12 @@ impl Polkit {
             false => Default::default(),
         };
         let name = format!("{}{}", stiefel_dbus::names::ACTION_PREFIX, action.as_str());
+        let turn = match interactive {
+            true => &self.asking,
+            false => &self.quick,
+        };
+        // It is never closed; if it were, nobody would be admitted.
+        let _turn = turn.acquire().await.map_err(|_| denied())?;
         let result = authority
             .check_authorization(&subject, &name, &HashMap::new(), flags, "")
             .await;

@@ -53,6 +53,8 @@ BUS = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-BUS Bus Configuration
   <type>system</type>
   <listen>unix:path={folder}/bus</listen>
   <auth>EXTERNAL</auth>
+  <!-- As on a system bus. -->
+  <limit name="max_replies_per_connection">128</limit>
   <policy context="default">
     <!-- What the system bus of every distribution says. -->
     <allow user="*"/>
