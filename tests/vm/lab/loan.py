@@ -241,12 +241,18 @@ class Loan:
                 changed = sorted(name for name, _ in found.items() ^ self._boot_sums.items())
                 raise LabError(f"changed in /boot: {changed}")
 
+    def check_secrets_on_desktop(self):
+        """The same, while the lent system runs there."""
+        with self.journey.leg("secrets are nowhere on the desktop"):
+            secrets.must_not_be_in_system(self.desktop)
+
     def check_secrets(self):
-        """The pairing's secret is in no command line, no log and no readable file."""
+        """Secrets are in no command line, no log and no readable file; those of a loan are not on the disk."""
         with self.journey.leg("secrets are nowhere"):
             secret = secrets.of_initramfs(self.stick() / "initramfs.img")
             secrets.must_not_be_in_system(self.laptop)
             secrets.must_not_be_in_files(secret, sorted(self.lab.out.glob("*.log")))
+            secrets.loan_keys_must_not_be_on(self.lab.private / "laptop.img")
 
     def status(self):
         """`stiefelctl status` of the laptop, parsed."""

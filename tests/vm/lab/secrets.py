@@ -8,6 +8,13 @@ from .errors import LabError
 _SECRET = re.compile(rb'"secret"\s*:\s*"([0-9a-f]{64})"')
 
 
+# How a ticket writes down the keys of one loan.
+_LOAN_KEY = re.compile(rb'"(?:private_key|preshared_key)"\s*:\s*"[0-9a-f]{64}"')
+_PIECE_BYTES = 16 << 20
+# Longer than what is looked for, so that nothing is missed between two pieces.
+_OVERLAP_BYTES = 256
+
+
 def of_initramfs(path):
     """The secret in a stick's initramfs: its ticket is the last part, and not compressed."""
     found = set(_SECRET.findall(path.read_bytes()))
@@ -25,8 +32,18 @@ def must_not_be_in_files(secret, paths):
             raise LabError(f"the pairing's secret is in {path.name}")
 
 
+def loan_keys_must_not_be_on(disk):
+    """Looks into every byte of a disk's image for the ticket of an attached loan."""
+    with open(disk, "rb") as image:
+        before = b""
+        while piece := image.read(_PIECE_BYTES):
+            if _LOAN_KEY.search(before + piece):
+                raise LabError(f"keys of a loan are on {disk.name}")
+            before = piece[-_OVERLAP_BYTES:]
+
+
 def must_not_be_in_system(machine):
-    """Looks into command line, journal and readable files of a lender's running system.
+    """Looks into command line, journal and readable files of the lender's system, wherever it runs.
 
     The machine takes the secrets from its own pairings, so that they do not go
     through the command channel, which is logged.

@@ -50,6 +50,8 @@ def play(lab, journey, installed):
     for what, content in (("digits", secret.encode()), ("bytes", bytes.fromhex(secret))):
         log.write_bytes(b"before " + content + b" after")
         must_be_seen(f"the secret's {what} in a log", secrets.must_not_be_in_files, secret, [log])
+    log.write_bytes(b'\0' * ((16 << 20) - 9) + b'"preshared_key":"' + secret.encode() + b'"')
+    must_be_seen("keys of a loan on a disk", secrets.loan_keys_must_not_be_on, log)
     for check, spoiled in ((traces.must_be_gone, TRACES), (secrets.must_not_be_in_system, LEAKS)):
         check(laptop)
         for what, spoil, repair in spoiled:

@@ -21,6 +21,7 @@ def lend_and_look(loan):
     """Lends, writes, gives back, and looks at everything that must hold."""
     loan.lend()
     loan.write_witness()
+    loan.check_secrets_on_desktop()
     loan.give_back()
     loan.check_witness()
     loan.check_clean()
