@@ -104,20 +104,33 @@ class Running:
 @contextlib.contextmanager
 def running(command, folder):
     """Starts a server, waits until it listens, and ends it."""
+    pid_file = f"{folder}/{PID_FILE}"
+    with contextlib.suppress(FileNotFoundError):
+        os.remove(pid_file)
     with open(f"{folder}/server.log", "wb") as log:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=folder)
     pid = process.pid
     try:
         wait_until_it_listens(process, f"{folder}/server.log")
-        if process.poll() is not None:
-            with open(f"{folder}/{PID_FILE}", encoding="ascii") as file:
-                pid = int(file.read())
+        if pid_file in command:
+            process.wait(START_SECS)
+            pid = number_in(pid_file)
         yield Running(pid)
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGTERM)
         process.wait(START_SECS)
         wait_until_nobody_listens()
+
+
+def number_in(pid_file):
+    """What a server that goes into the background writes, some time after it listens."""
+    until = time.monotonic() + START_SECS
+    while time.monotonic() < until:
+        with contextlib.suppress(FileNotFoundError, ValueError), open(pid_file, encoding="ascii") as file:
+            return int(file.read())
+        time.sleep(0.01)
+    raise RuntimeError(f"no number in {pid_file}")
 
 
 def listens():
