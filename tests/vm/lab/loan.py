@@ -14,7 +14,7 @@ from .machine import Boot
 PAIRING = "workstation"
 PARCEL_BYTES = 192 << 20
 BOOT_FILES = ("vmlinuz", "initramfs.img", "cmdline")
-WITNESS = "/root/witness"
+WITNESS = "/srv/witness"
 WITNESS_BYTES = 4 << 20
 
 # Emulated machines on a busy host take long; nothing here is a promise.
@@ -113,11 +113,11 @@ class Loan:
         """Fetches the boot files of a pairing, over a disk that both sides see."""
         self.laptop.run(f"""
             set -e
-            stiefelctl export-boot {pairing} /root/boot
-            [ "$(stat -c %a /root/boot/* | sort -u)" = 600 ] || {{ echo 'not 0600'; ls -l /root/boot; exit 1; }}
-            tar -C /root/boot -cf /dev/disk/by-id/virtio-parcel {' '.join(BOOT_FILES)}
+            stiefelctl export-boot {pairing} /srv/boot
+            [ "$(stat -c %a /srv/boot/* | sort -u)" = 600 ] || {{ echo 'not 0600'; ls -l /srv/boot; exit 1; }}
+            tar -C /srv/boot -cf /dev/disk/by-id/virtio-parcel {' '.join(BOOT_FILES)}
             sync /dev/disk/by-id/virtio-parcel
-            rm -r /root/boot
+            rm -r /srv/boot
         """)
         stick = self.stick(pairing)
         stick.mkdir(exist_ok=True)
@@ -196,7 +196,7 @@ class Loan:
             self.witness_sum = self.desktop.run(f"""
                 set -e
                 head -c {WITNESS_BYTES} /dev/urandom > {WITNESS}
-                sync {WITNESS} /root
+                sync {WITNESS} /srv
                 sha256sum < {WITNESS}
             """)
 

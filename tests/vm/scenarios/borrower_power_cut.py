@@ -15,9 +15,9 @@ def play(lab, journey, installed):
     here, shell = loan.laptop.console.position(), loan.laptop.shell.position()
     with journey.leg("desktop: power cut in mid-write"):
         # Files come and go, so that the journal has something to recover.
-        loan.desktop.shell.tell("cd /root; while :; do for n in 1 2 3 4 5 6 7 8; do"
+        loan.desktop.shell.tell("cd /srv; while :; do for n in 1 2 3 4 5 6 7 8; do"
                                 " head -c 300000 /dev/urandom > stream-$n; done; sync stream-8; rm stream-?; done")
-        loan.desktop.run("until [ -e /root/stream-8 ]; do :; done")
+        loan.desktop.run("until [ -e /srv/stream-8 ]; do :; done")
         loan.desktop.kill()
     with journey.leg("laptop: misses the desktop") as leg:
         _, leg.end = loan.laptop.console.wait(words.VANISHED, STEP_SECONDS, here)

@@ -4,7 +4,7 @@ from lab import words
 from lab.errors import LabError
 from lab.loan import STEP_SECONDS, Loan
 
-STREAM = "/root/stream"
+STREAM = "/srv/stream"
 
 
 def play(lab, journey, installed):

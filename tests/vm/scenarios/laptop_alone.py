@@ -24,10 +24,10 @@ def play(lab, journey, installed):
                 raise LabError(f"update with {what} did not leave the old image as it was")
             laptop.run(repair)
 
-    refuses("no modules", f"mv /lib/modules/{release} /root/modules",
-            f"mv /root/modules /lib/modules/{release}", f"no module tree for kernel {release}")
-    refuses("no kernel", f"mv /boot/vmlinuz-{release} /root/vmlinuz",
-            f"mv /root/vmlinuz /boot/vmlinuz-{release}", "vmlinuz")
+    refuses("no modules", f"mv /lib/modules/{release} /srv/modules",
+            f"mv /srv/modules /lib/modules/{release}", f"no module tree for kernel {release}")
+    refuses("no kernel", f"mv /boot/vmlinuz-{release} /srv/vmlinuz",
+            f"mv /srv/vmlinuz /boot/vmlinuz-{release}", "vmlinuz")
     refuses("a full disk", f"""
         set -e
         size=$(du -sk {IMAGES} | cut -f1)

@@ -21,7 +21,7 @@ def play(lab, journey, installed):
             raise LabError("the second borrower got the system")
     second.kill()
     with journey.leg("desktop: its system goes on"):
-        loan.desktop.run("sync; ls -lR /etc > /root/listing; sync /root/listing")
+        loan.desktop.run("sync; ls -lR /etc > /srv/listing; sync /srv/listing")
     loan.give_back()
     loan.check_witness()
     loan.check_clean()
