@@ -33,13 +33,18 @@ def definition(generator):
 
 
 def make_tree(path, generator, log):
-    """Unpacks and configures the system below `path`, which must not exist.
+    """Unpacks and configures the system below `path`, which must not exist; `log` is an open file."""
+    options = [f"--dpkgopt=path-exclude={pattern}" for pattern in EXCLUDED]
+    bootstrap(path, PACKAGES + GENERATORS[generator], options, log)
 
-    The archive is the one that this machine's apt uses; `log` is an open file.
+
+def bootstrap(path, packages, options, log):
+    """Any tree of Debian 13, from the archive that this machine's apt uses.
+
+    `options` are mmdebstrap's own.
     """
     command = ["mmdebstrap", "--mode=root", "--variant=apt", f"--keyring={KEYRING}",
-               "--include=" + ",".join(PACKAGES + GENERATORS[generator])]
-    command += [f"--dpkgopt=path-exclude={pattern}" for pattern in EXCLUDED]
+               "--include=" + ",".join(packages), *options]
     command += [f"--aptopt={line}" for line in _transport_options()]
     command += [SUITE, str(path), f"deb {archive()} {SUITE} main"]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, check=False)
