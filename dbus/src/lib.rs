@@ -9,7 +9,7 @@ pub mod proxy;
 pub mod words;
 
 /// The contract itself: interface name and XML.
-pub const CONTRACT: [(&str, &str); 5] = [
+pub const CONTRACT: [(&str, &str); 8] = [
     (
         names::MANAGER,
         include_str!("../org.stiefelsystem.Stiefel1.Manager.xml"),
@@ -17,6 +17,18 @@ pub const CONTRACT: [(&str, &str); 5] = [
     (
         names::HANDOFF,
         include_str!("../org.stiefelsystem.Stiefel1.HandOff.xml"),
+    ),
+    (
+        names::LOAN,
+        include_str!("../org.stiefelsystem.Stiefel1.Loan.xml"),
+    ),
+    (
+        names::SETTINGS,
+        include_str!("../org.stiefelsystem.Stiefel1.Settings.xml"),
+    ),
+    (
+        names::DRIVE,
+        include_str!("../org.stiefelsystem.Stiefel1.Drive.xml"),
     ),
     (
         names::PAIRING,

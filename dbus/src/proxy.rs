@@ -1,7 +1,7 @@
 //! Proxies for clients in Rust. The XML says what each member means.
 
 use std::collections::HashMap;
-use zbus::zvariant::{OwnedFd, OwnedObjectPath, Value};
+use zbus::zvariant::{Fd, ObjectPath, OwnedFd, OwnedObjectPath, Value};
 
 /// The machine as a whole.
 #[zbus::proxy(
@@ -27,6 +27,15 @@ pub trait Manager {
     #[zbus(allow_interactive_auth)]
     fn update_image(&self) -> zbus::Result<OwnedObjectPath>;
 
+    /// Makes a boot medium of an open file or drive.
+    #[zbus(allow_interactive_auth)]
+    fn write_stick(
+        &self,
+        pairing: &ObjectPath<'_>,
+        target: Fd<'_>,
+        options: HashMap<&str, Value<'_>>,
+    ) -> zbus::Result<OwnedObjectPath>;
+
     /// Looks again at what tells no changes by itself.
     #[zbus(allow_interactive_auth)]
     fn refresh(&self) -> zbus::Result<()>;
@@ -34,6 +43,10 @@ pub trait Manager {
     /// The daemon's version.
     #[zbus(property(emits_changed_signal = "const"))]
     fn version(&self) -> zbus::Result<String>;
+
+    /// The name under which paired machines see this one.
+    #[zbus(property)]
+    fn name(&self) -> zbus::Result<String>;
 
     /// See [`crate::words::Role`].
     #[zbus(property)]
@@ -67,9 +80,13 @@ pub trait Manager {
     #[zbus(property)]
     fn time_to_empty_usec(&self) -> zbus::Result<u64>;
 
-    /// Subject, verdict, text, hint.
+    /// For whom, when it began, and when it was over; microseconds since the epoch.
     #[zbus(property)]
-    fn checks(&self) -> zbus::Result<Vec<(String, String, String, String)>>;
+    fn last_loan(&self) -> zbus::Result<(OwnedObjectPath, u64, u64)>;
+
+    /// Subject, verdict, text, hint, remedy.
+    #[zbus(property)]
+    fn checks(&self) -> zbus::Result<Vec<(String, String, String, String, String)>>;
 }
 
 /// The way out of the running system.
@@ -84,7 +101,7 @@ pub trait HandOff {
     #[zbus(allow_interactive_auth)]
     fn begin(
         &self,
-        borrower: &zbus::zvariant::ObjectPath<'_>,
+        borrower: &ObjectPath<'_>,
         options: HashMap<&str, Value<'_>>,
     ) -> zbus::Result<()>;
 
@@ -112,6 +129,18 @@ pub trait HandOff {
     #[zbus(property)]
     fn borrower(&self) -> zbus::Result<OwnedObjectPath>;
 
+    /// See [`crate::words::Trigger`].
+    #[zbus(property)]
+    fn trigger(&self) -> zbus::Result<String>;
+
+    /// Microseconds from the beginning to the end of the countdown, or 0.
+    #[zbus(property)]
+    fn countdown_usec(&self) -> zbus::Result<u64>;
+
+    /// All steps in their order.
+    #[zbus(property(emits_changed_signal = "const"))]
+    fn steps(&self) -> zbus::Result<Vec<String>>;
+
     /// End of the countdown in microseconds of CLOCK_MONOTONIC, or 0.
     #[zbus(property)]
     fn deadline_usec(&self) -> zbus::Result<u64>;
@@ -127,6 +156,250 @@ pub trait HandOff {
     /// Subject, text, hint.
     #[zbus(property)]
     fn blockers(&self) -> zbus::Result<Vec<(String, String, String)>>;
+}
+
+/// The lent disk that this system runs from.
+#[zbus::proxy(
+    interface = "org.stiefelsystem.Stiefel1.Loan",
+    default_service = "org.stiefelsystem.Stiefel1",
+    default_path = "/org/stiefelsystem/Stiefel1",
+    gen_blocking = false
+)]
+pub trait Loan {
+    /// Shuts this system down, which gives the disk back.
+    #[zbus(allow_interactive_auth)]
+    fn give_back(&self, options: HashMap<&str, Value<'_>>) -> zbus::Result<()>;
+
+    /// Measures what moves all the time each second.
+    fn subscribe(&self) -> zbus::Result<()>;
+
+    /// Ends that.
+    fn unsubscribe(&self) -> zbus::Result<()>;
+
+    /// See [`crate::words::LoanState`].
+    #[zbus(property)]
+    fn state(&self) -> zbus::Result<String>;
+
+    /// One sentence that belongs to the state.
+    #[zbus(property)]
+    fn detail(&self) -> zbus::Result<String>;
+
+    /// The machine whose disk it is.
+    #[zbus(property)]
+    fn lender(&self) -> zbus::Result<String>;
+
+    /// Microseconds since the epoch, or 0.
+    #[zbus(property)]
+    fn since_usec(&self) -> zbus::Result<u64>;
+
+    /// Microseconds since the epoch, or 0.
+    #[zbus(property)]
+    fn frozen_since_usec(&self) -> zbus::Result<u64>;
+
+    /// Microseconds of CLOCK_MONOTONIC, or 0.
+    #[zbus(property)]
+    fn frozen_until_usec(&self) -> zbus::Result<u64>;
+
+    /// See [`crate::words::Cable`].
+    #[zbus(property)]
+    fn cable(&self) -> zbus::Result<String>;
+
+    /// Mbit/s, 0 if unknown.
+    #[zbus(property)]
+    fn link_speed_mbps(&self) -> zbus::Result<u32>;
+
+    /// Microseconds, 0 if unknown.
+    #[zbus(property)]
+    fn latency_usec(&self) -> zbus::Result<u64>;
+
+    /// Bytes read from the disk.
+    #[zbus(property)]
+    fn rx_bytes(&self) -> zbus::Result<u64>;
+
+    /// Bytes written to the disk.
+    #[zbus(property)]
+    fn tx_bytes(&self) -> zbus::Result<u64>;
+
+    /// Bytes read in each second.
+    #[zbus(property)]
+    fn rx_bytes_per_sec(&self) -> zbus::Result<u64>;
+
+    /// Bytes written in each second.
+    #[zbus(property)]
+    fn tx_bytes_per_sec(&self) -> zbus::Result<u64>;
+
+    /// The lender's battery in percent, or -1.
+    #[zbus(property)]
+    fn battery(&self) -> zbus::Result<f64>;
+
+    /// The lender is fed from outside.
+    #[zbus(property)]
+    fn on_ac(&self) -> zbus::Result<bool>;
+
+    /// See [`crate::words::BatteryWarning`].
+    #[zbus(property)]
+    fn battery_warning(&self) -> zbus::Result<String>;
+
+    /// Microseconds, or 0.
+    #[zbus(property)]
+    fn time_to_empty_usec(&self) -> zbus::Result<u64>;
+
+    /// Degrees Celsius, 0 if unknown.
+    #[zbus(property)]
+    fn temperature(&self) -> zbus::Result<f64>;
+
+    /// See [`crate::words::DiskHealth`].
+    #[zbus(property)]
+    fn disk_health(&self) -> zbus::Result<String>;
+
+    /// One sentence that belongs to the disk's health.
+    #[zbus(property)]
+    fn disk_detail(&self) -> zbus::Result<String>;
+
+    /// Degrees Celsius, 0 if unknown.
+    #[zbus(property)]
+    fn disk_temperature(&self) -> zbus::Result<f64>;
+
+    /// Subject, verdict, text, hint.
+    #[zbus(property)]
+    fn warnings(&self) -> zbus::Result<Vec<(String, String, String, String)>>;
+
+    /// See [`crate::words::Ending`].
+    #[zbus(property)]
+    fn ending(&self) -> zbus::Result<String>;
+
+    /// Microseconds of CLOCK_MONOTONIC, or 0.
+    #[zbus(property)]
+    fn ends_usec(&self) -> zbus::Result<u64>;
+}
+
+/// What people prefer.
+#[zbus::proxy(
+    interface = "org.stiefelsystem.Stiefel1.Settings",
+    default_service = "org.stiefelsystem.Stiefel1",
+    default_path = "/org/stiefelsystem/Stiefel1",
+    gen_blocking = false
+)]
+pub trait Settings {
+    /// Forgets all that was set here.
+    #[zbus(allow_interactive_auth)]
+    fn reset(&self) -> zbus::Result<()>;
+
+    /// See [`crate::words::OnBattery`].
+    #[zbus(property)]
+    fn on_battery(&self) -> zbus::Result<String>;
+
+    /// Changes it.
+    #[zbus(property)]
+    fn set_on_battery(&self, value: &str) -> zbus::Result<()>;
+
+    /// From 0 to 100.
+    #[zbus(property)]
+    fn battery_percent(&self) -> zbus::Result<u32>;
+
+    /// Changes it.
+    #[zbus(property)]
+    fn set_battery_percent(&self, value: u32) -> zbus::Result<()>;
+
+    /// See [`crate::words::OnAcLoss`].
+    #[zbus(property)]
+    fn on_ac_loss(&self) -> zbus::Result<String>;
+
+    /// Changes it.
+    #[zbus(property)]
+    fn set_on_ac_loss(&self, value: &str) -> zbus::Result<()>;
+
+    /// See [`crate::words::PairingPolicy`].
+    #[zbus(property)]
+    fn on_plug(&self) -> zbus::Result<String>;
+
+    /// Changes it.
+    #[zbus(property)]
+    fn set_on_plug(&self, value: &str) -> zbus::Result<()>;
+
+    /// From 1 to 600.
+    #[zbus(property)]
+    fn countdown_secs(&self) -> zbus::Result<u32>;
+
+    /// Changes it.
+    #[zbus(property)]
+    fn set_countdown_secs(&self, value: u32) -> zbus::Result<()>;
+
+    /// From 1 to 3600.
+    #[zbus(property)]
+    fn confirm_secs(&self) -> zbus::Result<u32>;
+
+    /// Changes it.
+    #[zbus(property)]
+    fn set_confirm_secs(&self, value: u32) -> zbus::Result<()>;
+
+    /// From 30 to 86400.
+    #[zbus(property)]
+    fn offer_secs(&self) -> zbus::Result<u32>;
+
+    /// Changes it.
+    #[zbus(property)]
+    fn set_offer_secs(&self, value: u32) -> zbus::Result<()>;
+
+    /// From 10 to 86400.
+    #[zbus(property)]
+    fn patience_secs(&self) -> zbus::Result<u32>;
+
+    /// Changes it.
+    #[zbus(property)]
+    fn set_patience_secs(&self, value: u32) -> zbus::Result<()>;
+
+    /// See [`crate::words::OnLowPower`].
+    #[zbus(property)]
+    fn on_low_power(&self) -> zbus::Result<String>;
+
+    /// Changes it.
+    #[zbus(property)]
+    fn set_on_low_power(&self, value: &str) -> zbus::Result<()>;
+}
+
+/// A removable drive that a stick can be made of.
+#[zbus::proxy(
+    interface = "org.stiefelsystem.Stiefel1.Drive",
+    default_service = "org.stiefelsystem.Stiefel1",
+    gen_blocking = false
+)]
+pub trait Drive {
+    /// Makes a boot medium of it.
+    #[zbus(allow_interactive_auth)]
+    fn write_stick(
+        &self,
+        pairing: &ObjectPath<'_>,
+        options: HashMap<&str, Value<'_>>,
+    ) -> zbus::Result<OwnedObjectPath>;
+
+    /// Its device file.
+    #[zbus(property(emits_changed_signal = "const"))]
+    fn device(&self) -> zbus::Result<String>;
+
+    /// Maker and model.
+    #[zbus(property)]
+    fn model(&self) -> zbus::Result<String>;
+
+    /// Serial number.
+    #[zbus(property)]
+    fn serial(&self) -> zbus::Result<String>;
+
+    /// Bytes.
+    #[zbus(property)]
+    fn size_bytes(&self) -> zbus::Result<u64>;
+
+    /// What it is plugged into.
+    #[zbus(property)]
+    fn bus(&self) -> zbus::Result<String>;
+
+    /// What would be erased.
+    #[zbus(property)]
+    fn volumes(&self) -> zbus::Result<Vec<String>>;
+
+    /// See [`crate::words::DriveState`].
+    #[zbus(property)]
+    fn state(&self) -> zbus::Result<String>;
 }
 
 /// A borrower that may boot from this machine's disk.
@@ -175,6 +448,10 @@ pub trait Pairing {
     /// Microseconds since the epoch, or 0.
     #[zbus(property)]
     fn last_loan_usec(&self) -> zbus::Result<u64>;
+
+    /// Microseconds since the epoch, or 0.
+    #[zbus(property)]
+    fn last_stick_usec(&self) -> zbus::Result<u64>;
 }
 
 /// A wired network interface.
@@ -243,6 +520,18 @@ pub trait Job {
     /// See [`crate::words::JobState`].
     #[zbus(property)]
     fn state(&self) -> zbus::Result<String>;
+
+    /// The pairing that it is about, or `/`.
+    #[zbus(property(emits_changed_signal = "const"))]
+    fn subject(&self) -> zbus::Result<OwnedObjectPath>;
+
+    /// See [`crate::words::JobPhase`].
+    #[zbus(property)]
+    fn phase(&self) -> zbus::Result<String>;
+
+    /// Microseconds, or 0.
+    #[zbus(property)]
+    fn remaining_usec(&self) -> zbus::Result<u64>;
 
     /// From 0 to 1.
     #[zbus(property)]

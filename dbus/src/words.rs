@@ -175,6 +175,8 @@ words! {
         Away = "away",
         /// It searches.
         Searching = "searching",
+        /// It searches with a boot medium of another version.
+        Outdated = "outdated",
     }
 }
 
@@ -221,6 +223,10 @@ words! {
     JobKind {
         /// Makes the ramdisk of the running kernel.
         UpdateImage = "update-image",
+        /// Makes a stick of a drive.
+        WriteStick = "write-stick",
+        /// Makes an image of a stick in a file.
+        SaveStick = "save-stick",
     }
 }
 
@@ -235,6 +241,160 @@ words! {
         Failed = "failed",
         /// Somebody called it off.
         Cancelled = "cancelled",
+    }
+}
+
+words! {
+    /// What the service itself can do about a Check.
+    Remedy {
+        /// Nothing.
+        None = "",
+        /// Manager.UpdateImage mends it.
+        UpdateImage = "update-image",
+        /// Manager.Pair mends it.
+        Pair = "pair",
+    }
+}
+
+words! {
+    /// HandOff.Trigger
+    Trigger {
+        /// There was no hand-off.
+        None = "",
+        /// Somebody at this machine.
+        Person = "person",
+        /// The borrower searched.
+        Search = "search",
+        /// The stiefellink was plugged in.
+        Plug = "plug",
+    }
+}
+
+words! {
+    /// Loan.State
+    LoanState {
+        /// The disk can be read and written.
+        Held = "held",
+        /// The lender cannot be reached.
+        Frozen = "frozen",
+        /// This system shuts down.
+        Closing = "closing",
+        /// The lender has taken its disk back.
+        Lost = "lost",
+    }
+}
+
+words! {
+    /// Loan.Cable
+    Cable {
+        /// Somebody is at its other end.
+        Connected = "connected",
+        /// Nobody is.
+        Unplugged = "unplugged",
+        /// The network interface is not there.
+        NoCard = "no-card",
+    }
+}
+
+words! {
+    /// Loan.DiskHealth
+    DiskHealth {
+        /// The disk says nothing.
+        NotKnown = "unknown",
+        /// It is well.
+        Good = "good",
+        /// It is near the end of its days.
+        Worn = "worn",
+        /// It has to be saved.
+        Failing = "failing",
+    }
+}
+
+words! {
+    /// The verdict of one of Loan.Warnings
+    Severity {
+        /// Worth a look.
+        Warn = "warn",
+        /// Something has to be done now.
+        Critical = "critical",
+    }
+}
+
+words! {
+    /// Loan.Ending
+    Ending {
+        /// It goes on.
+        None = "",
+        /// Somebody at the lender asks for the disk.
+        Asked = "asked",
+        /// The lender's battery is nearly empty.
+        LowPower = "low-power",
+    }
+}
+
+words! {
+    /// Drive.State
+    DriveState {
+        /// It can be written to.
+        Free = "free",
+        /// File systems on it are in use.
+        Mounted = "mounted",
+        /// Something else uses it.
+        Busy = "busy",
+        /// It refuses to be written to.
+        ReadOnly = "read-only",
+        /// A stick needs more room.
+        TooSmall = "too-small",
+        /// There is nothing in it.
+        NoMedium = "no-medium",
+    }
+}
+
+words! {
+    /// Settings.OnBattery
+    OnBattery {
+        /// Nothing is lent on battery.
+        Refuse = "refuse",
+        /// It is, with enough charge.
+        Warn = "warn",
+        /// It is, with any charge.
+        Allow = "allow",
+    }
+}
+
+words! {
+    /// Settings.OnAcLoss
+    OnAcLoss {
+        /// The hand-off needs a Confirm.
+        Ask = "ask",
+        /// It is called off.
+        CallOff = "call-off",
+        /// It goes ahead.
+        GoAhead = "go-ahead",
+    }
+}
+
+words! {
+    /// Settings.OnLowPower
+    OnLowPower {
+        /// The system warns, and shuts down.
+        GiveBack = "give-back",
+        /// It only warns.
+        Warn = "warn",
+    }
+}
+
+words! {
+    /// Job.Phase
+    JobPhase {
+        /// It has not said.
+        None = "",
+        /// It puts things together.
+        Making = "making",
+        /// It writes the stick.
+        Writing = "writing",
+        /// It reads the stick back.
+        Verifying = "verifying",
     }
 }
 
@@ -268,6 +428,18 @@ mod tests {
             BatteryWarning::TEXTS,
             JobKind::TEXTS,
             JobState::TEXTS,
+            Remedy::TEXTS,
+            Trigger::TEXTS,
+            LoanState::TEXTS,
+            Cable::TEXTS,
+            DiskHealth::TEXTS,
+            Severity::TEXTS,
+            Ending::TEXTS,
+            DriveState::TEXTS,
+            OnBattery::TEXTS,
+            OnAcLoss::TEXTS,
+            OnLowPower::TEXTS,
+            JobPhase::TEXTS,
         ];
         for text in all.concat() {
             assert!(contract.contains(&format!("\"{text}\"")), "{text}");

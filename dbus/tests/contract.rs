@@ -51,12 +51,15 @@ fn signature(rust: &str) -> &'static str {
         "u64" => "t",
         "f64" => "d",
         "String" | "&str" => "s",
-        "OwnedFd" => "h",
-        "OwnedObjectPath" | "&zbus::zvariant::ObjectPath<'_>" => "o",
+        "OwnedFd" | "Fd<'_>" => "h",
+        "OwnedObjectPath" | "&ObjectPath<'_>" => "o",
+        "Vec<String>" => "as",
+        "(OwnedObjectPath, u64, u64)" => "(ott)",
         "HashMap<&str, Value<'_>>" => "a{sv}",
         "(String, u64, String)" => "(sts)",
         "Vec<(String, String, String)>" => "a(sss)",
         "Vec<(String, String, String, String)>" => "a(ssss)",
+        "Vec<(String, String, String, String, String)>" => "a(sssss)",
         other => panic!("no signature known for {other}"),
     }
 }
