@@ -39,7 +39,8 @@ def by_meson(build):
 
 def by_us():
     listed = subprocess.run([ROOT / "tools/install", "--list"], check=True, capture_output=True, text=True)
-    return set(listed.stdout.split())
+    # Of a file that goes to two places, meson tells the last one only.
+    return {place.replace("/postinst.d/", "/postrm.d/") for place in listed.stdout.split()}
 
 
 def main():

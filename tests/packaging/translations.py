@@ -27,7 +27,7 @@ def files():
 def unlisted():
     """Files with texts to translate that translators never see."""
     listed = set(files())
-    for path in sorted([*ROOT.glob("gui/**/*.rs"), *ROOT.glob("gui/**/*.ui")]):
+    for path in sorted([*ROOT.glob("gui/src/**/*.rs"), *ROOT.glob("gui/**/*.ui")]):
         name = str(path.relative_to(ROOT))
         if name not in listed and SHOWN.search(path.read_text()):
             yield f"{name} is not in po/POTFILES.in"
