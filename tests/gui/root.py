@@ -63,7 +63,10 @@ mount -t tmpfs -o mode=1777 tmpfs "$root/tmp"
 mount -t tmpfs -o mode=700 tmpfs "$root/root"
 mkdir -p "$root/src" "$root/opt/cargo" "$root/opt/rust"
 mount --bind "$tree" "$root/src"
-mount --bind "$cargo" "$root/opt/cargo"
+mount -t tmpfs -o mode=755 tmpfs "$root/opt/cargo"
+# Not its programs, which ask a rustup that is not here.
+mkdir "$root/opt/cargo/registry"
+mount --bind "$cargo/registry" "$root/opt/cargo/registry"
 mount --bind "$rust" "$root/opt/rust"
 mount -o remount,bind,ro "$root/opt/rust"
 for outside in $place; do
@@ -127,7 +130,7 @@ def toolchain():
         ["rustc", "--print", "sysroot"], stdout=subprocess.PIPE, check=True, text=True
     ).stdout.strip()
     cargo = os.environ.get("CARGO_HOME") or os.path.expanduser("~/.cargo")
-    pathlib.Path(cargo).mkdir(parents=True, exist_ok=True)
+    (pathlib.Path(cargo) / "registry").mkdir(parents=True, exist_ok=True)
     return rust, cargo
 
 

@@ -121,7 +121,7 @@ fn title(picture: &Picture) -> String {
         };
         return text.replace("{lender}", &loan.lender);
     }
-    let text = match picture.handoff.state {
+    match picture.handoff.state {
         State::Idle | State::Unknown(_) if deeds::is_blocked(picture) => {
             gettext("The disk cannot be lent yet")
         }
@@ -138,8 +138,7 @@ fn title(picture: &Picture) -> String {
             None => gettext("Handing over the disk"),
         },
         State::Reverting => gettext("Going back to normal"),
-    };
-    text
+    }
 }
 
 /// Who the disk is meant for; none if that is whichever asks first.
