@@ -18,8 +18,8 @@ mod objects;
 mod refusal;
 
 use crate::picture::Picture;
-use std::os::fd::OwnedFd;
 pub use refusal::Refusal;
+use std::os::fd::OwnedFd;
 use tokio::sync::{mpsc, oneshot, watch};
 
 /// Requests that wait for the bus' thread; people press buttons one by one.

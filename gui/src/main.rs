@@ -1,1 +1,3 @@
+//! The application "Lend my disk".
+
 fn main() {}

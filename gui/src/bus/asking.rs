@@ -35,12 +35,7 @@ pub(super) async fn look(bus: Connection) -> zbus::Result<Looked> {
     let all: HashMap<OwnedObjectPath, Interfaces> = managed.body().deserialize()?;
     let mut objects = Objects::all(all);
     // The object manager tells of the objects below it, not of its own.
-    for interface in [
-        names::MANAGER,
-        names::HANDOFF,
-        names::SETTINGS,
-        names::LOAN,
-    ] {
+    for interface in [names::MANAGER, names::HANDOFF, names::SETTINGS, names::LOAN] {
         let call = bus.call_method(
             Some(names::SERVICE),
             names::ROOT,
@@ -164,8 +159,6 @@ async fn set<'v>(
     let properties = Proxy::new(bus, names::SERVICE, path, PROPERTIES).await?;
     let arguments = (interface, name, value.into());
     let flags = MethodFlags::AllowInteractiveAuth.into();
-    let answer: Option<()> = properties
-        .call_with_flags("Set", flags, &arguments)
-        .await?;
+    let answer: Option<()> = properties.call_with_flags("Set", flags, &arguments).await?;
     answer.ok_or(zbus::Error::InvalidReply)
 }

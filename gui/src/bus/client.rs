@@ -84,10 +84,7 @@ struct Client {
 }
 
 impl Client {
-    async fn connect(
-        address: Option<&str>,
-        publish: watch::Sender<Picture>,
-    ) -> zbus::Result<Self> {
+    async fn connect(address: Option<&str>, publish: watch::Sender<Picture>) -> zbus::Result<Self> {
         let builder = match address {
             None => zbus::connection::Builder::system(),
             Some("session") => zbus::connection::Builder::session(),

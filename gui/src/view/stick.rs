@@ -1,0 +1,218 @@
+//! The assistant that pairs a computer and makes its stick.
+
+use super::words::{fill, heard};
+use super::{Mark, units};
+use crate::picture::{Drive, Job, Pairing};
+use gettextrs::gettext;
+use stiefel_dbus::words::{DriveState, JobKind, JobPhase, JobState};
+
+/// Longest name, in bytes: as the contract says of `Pair`.
+const MAX_NAME_LEN: usize = 48;
+
+/// Why a name cannot be taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NameTrouble {
+    /// Nothing was typed yet, which is nobody's fault.
+    Empty,
+    TooLong,
+    Control,
+    Taken,
+}
+
+impl NameTrouble {
+    /// For people.
+    #[must_use]
+    pub fn text(self) -> String {
+        match self {
+            Self::Empty => String::new(),
+            Self::TooLong => gettext("This name is too long"),
+            Self::Control => gettext("This name has characters that cannot be shown"),
+            Self::Taken => gettext("Another paired computer has this name"),
+        }
+    }
+}
+
+/// What is wrong with a name as it was typed; blanks at its ends are not.
+#[must_use]
+pub fn name_trouble(typed: &str, pairings: &[Pairing]) -> Option<NameTrouble> {
+    let name = typed.trim();
+    if name.is_empty() {
+        Some(NameTrouble::Empty)
+    } else if name.len() > MAX_NAME_LEN {
+        Some(NameTrouble::TooLong)
+    } else if name.chars().any(char::is_control) {
+        Some(NameTrouble::Control)
+    } else if pairings.iter().any(|pairing| pairing.name == name) {
+        Some(NameTrouble::Taken)
+    } else {
+        None
+    }
+}
+
+/// A drive that could be written to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DriveRow {
+    pub path: String,
+    pub title: String,
+    pub text: String,
+    pub size: String,
+    /// It can be chosen.
+    pub usable: bool,
+    /// What is on it has to be unmounted.
+    pub mounted: bool,
+    /// What is asked before it is erased.
+    pub warning: String,
+}
+
+/// All drives, those that can be chosen first.
+#[must_use]
+pub fn drives(all: &[Drive]) -> Vec<DriveRow> {
+    let mut rows: Vec<_> = all.iter().map(drive_row).collect();
+    rows.sort_by_key(|row| !row.usable);
+    rows
+}
+
+fn drive_row(drive: &Drive) -> DriveRow {
+    let title = match drive.model.as_str() {
+        "" => gettext("Removable Drive"),
+        model => model.to_owned(),
+    };
+    let holds = drive.volumes.join(", ");
+    let mounted = drive.state == DriveState::Mounted;
+    let usable = mounted || drive.state == DriveState::Free;
+    let text = match &drive.state {
+        DriveState::Free if holds.is_empty() => gettext("Empty"),
+        DriveState::Free | DriveState::Mounted => fill(&gettext("Holds {names}"), "names", &holds),
+        DriveState::Busy | DriveState::Unknown(_) => gettext("In use by another program"),
+        DriveState::ReadOnly => gettext("Protected against writing"),
+        DriveState::TooSmall => gettext("Too small"),
+        DriveState::NoMedium => gettext("Nothing in it"),
+    };
+    let device = drive.device.trim_start_matches("/dev/");
+    DriveRow {
+        path: drive.path.clone(),
+        warning: warning(&title, &holds, drive),
+        text: format!("{text} · {device}"),
+        title,
+        size: match drive.size {
+            0 => String::new(),
+            bytes => units::size(bytes),
+        },
+        usable,
+        mounted,
+    }
+}
+
+fn warning(title: &str, holds: &str, drive: &Drive) -> String {
+    let text = match holds {
+        "" => gettext("Everything on {drive} ({size}) will be erased. It seems to be empty."),
+        _ => gettext("Everything on {drive} ({size}) will be erased: {names}."),
+    };
+    let text = fill(&text, "drive", title);
+    let text = fill(&text, "size", &units::size(drive.size));
+    fill(&text, "names", holds)
+}
+
+/// How far a stick is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Writing {
+    pub end: Option<End>,
+    pub title: String,
+    pub text: String,
+    /// From 0 to 1; none if that is not known.
+    pub progress: Option<f64>,
+}
+
+/// How it ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    Done,
+    Failed,
+    Cancelled,
+}
+
+impl Writing {
+    /// The view of a job; without one it has just been asked for, or the daemon
+    /// has forgotten it.
+    #[must_use]
+    pub fn of(job: Option<&Job>, name: &str) -> Self {
+        let Some(job) = job else {
+            return Self {
+                end: None,
+                title: gettext("Making the Stick"),
+                text: String::new(),
+                progress: None,
+            };
+        };
+        let file = job.kind == JobKind::SaveStick;
+        match job.state {
+            JobState::Running | JobState::Unknown(_) => running(job),
+            JobState::Done => Self {
+                end: Some(End::Done),
+                title: match file {
+                    true => gettext("The Image Is Ready"),
+                    false => gettext("The Stick Is Ready"),
+                },
+                text: fill(
+                    &match file {
+                        true => gettext(
+                            "Write it to a drive with any image writer, and start {name} from that. Whoever has this file can borrow your disk: delete it when you are done.",
+                        ),
+                        false => gettext(
+                            "It was written and checked. Plug it into {name}, and start {name} from it.",
+                        ),
+                    },
+                    "name",
+                    name,
+                ),
+                progress: Some(1.0),
+            },
+            JobState::Failed => Self {
+                end: Some(End::Failed),
+                title: match file {
+                    true => gettext("The Image Was Not Made"),
+                    false => gettext("The Stick Was Not Made"),
+                },
+                text: heard(&job.detail),
+                progress: None,
+            },
+            JobState::Cancelled => Self {
+                end: Some(End::Cancelled),
+                title: gettext("Stopped"),
+                text: match file {
+                    true => gettext("The file cannot be used."),
+                    false => gettext("The drive is erased, or cannot be used as it is."),
+                },
+                progress: None,
+            },
+        }
+    }
+
+    /// What stands before the title.
+    #[must_use]
+    pub fn mark(&self) -> Mark {
+        match self.end {
+            None => Mark::Busy,
+            Some(End::Done) => Mark::Good,
+            Some(End::Failed) => Mark::Bad,
+            Some(End::Cancelled) => Mark::Careful,
+        }
+    }
+}
+
+fn running(job: &Job) -> Writing {
+    let title = match job.phase {
+        JobPhase::None | JobPhase::Unknown(_) | JobPhase::Making => gettext("Preparing…"),
+        JobPhase::Writing => gettext("Writing…"),
+        JobPhase::Verifying => gettext("Checking What Was Written…"),
+    };
+    Writing {
+        end: None,
+        title,
+        text: match job.remaining_usec {
+            0 => String::new(),
+            left => fill(&gettext("{time} left"), "time", &units::duration(left)),
+        },
+        progress: Some(job.progress.clamp(0.0, 1.0)),
+    }
+}

@@ -1,0 +1,577 @@
+//! Every state, and a word of a newer daemon for each enumeration.
+
+use super::*;
+use crate::picture::{Check, Drive, Job, Loan, Settings};
+use crate::samples::{self, MINUTE_USEC, NOW_USEC, WORKSTATION};
+use stiefel_dbus::names;
+use stiefel_dbus::words::{
+    AtDeadline, BatteryWarning, Cable, DiskHealth, DriveState, Ending, JobPhase, LinkPolicy,
+    LinkState, LoanState, OnAcLoss, OnBattery, OnLowPower, PairingPolicy, Presence, Remedy, Step,
+    Trigger, Verdict,
+};
+
+const NEWER: &str = "from-the-future";
+
+fn now() -> Now {
+    Now {
+        monotonic_usec: 1000 * MINUTE_USEC,
+        epoch_usec: NOW_USEC,
+        offset_secs: 0,
+    }
+}
+
+fn view(picture: &Picture) -> View {
+    View::of(picture, &now())
+}
+
+fn page(picture: &Picture) -> Page {
+    view(picture).page
+}
+
+fn changed(picture: &Picture, change: impl FnOnce(&mut Picture)) -> Picture {
+    let mut picture = picture.clone();
+    change(&mut picture);
+    picture
+}
+
+fn message(picture: &Picture) -> Message {
+    match page(picture) {
+        Page::Message(message) => message,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn home(picture: &Picture) -> Home {
+    match page(picture) {
+        Page::Home(home) => home,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn announced(picture: &Picture) -> Announced {
+    match page(picture) {
+        Page::Announced(announced) => announced,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn handing_over(picture: &Picture) -> HandingOver {
+    match page(picture) {
+        Page::HandingOver(page) => page,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn lent(picture: &Picture) -> Lent {
+    match page(picture) {
+        Page::Lent(lent) => lent,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn marks(rows: &[Row]) -> Vec<Mark> {
+    rows.iter().map(|row| row.mark).collect()
+}
+
+#[test]
+fn before_the_first_answer_nothing_is_claimed() {
+    let picture = Picture::default();
+    assert_eq!(message(&picture).kind, "asked");
+    assert_eq!(view(&picture).may, May::default());
+    let late = changed(&picture, |picture| picture.daemon = Daemon::Late);
+    assert_eq!(message(&late).kind, "late");
+}
+
+#[test]
+fn a_daemon_that_is_gone_is_told_with_the_reason() {
+    let picture = changed(&samples::ready(), |picture| {
+        picture.daemon = Daemon::Gone("no such unit".into());
+    });
+    let message = message(&picture);
+    assert_eq!(message.kind, "gone");
+    assert_eq!(message.points[0].text, "no such unit");
+    assert!(message.button.is_some());
+    assert_eq!(view(&picture).may, May::default());
+}
+
+#[test]
+fn what_a_late_daemon_said_stays_with_a_notice_and_nothing_to_press() {
+    let picture = changed(&samples::ready(), |picture| picture.daemon = Daemon::Late);
+    home(&picture);
+    let view = view(&picture);
+    assert_eq!(view.may, May::default());
+    assert_eq!(view.notice.map(|notice| notice.dismiss), Some(None));
+}
+
+#[test]
+fn a_daemon_at_rest_looks_like_one_that_is_there() {
+    let resting = changed(&samples::ready(), |picture| {
+        picture.daemon = Daemon::Resting
+    });
+    assert_eq!(view(&resting), view(&samples::ready()));
+}
+
+#[test]
+fn without_a_pairing_there_is_something_to_set_up() {
+    let picture = changed(&samples::alone(), |picture| {
+        picture.machine.checks = vec![
+            check("disk", Verdict::Ok, Remedy::None),
+            check("link", Verdict::Warn, Remedy::None),
+            check("pairing", Verdict::Block, Remedy::Pair),
+        ];
+    });
+    let Page::Setup(setup) = page(&picture) else {
+        panic!("no set-up");
+    };
+    assert_eq!(marks(&setup.open), [Mark::Bad, Mark::Careful]);
+    assert_eq!(marks(&setup.good), [Mark::Good]);
+    let button = setup.open[0].button.as_ref().unwrap();
+    assert_eq!(button.action, "new-pairing");
+    assert!(setup.open[1].text.ends_with("hint"));
+}
+
+#[test]
+fn the_ramdisk_can_be_made_and_its_making_is_shown() {
+    let mut picture = changed(&samples::ready(), |picture| {
+        picture.machine.checks = vec![check("image", Verdict::Block, Remedy::UpdateImage)];
+    });
+    let row = |picture: &Picture| match page(picture) {
+        Page::Setup(setup) => setup.open[0].clone(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(row(&picture).button.unwrap().action, "update-image");
+    assert!(view(&picture).may.update_image);
+    picture.jobs = vec![job(JobKind::UpdateImage, JobState::Running)];
+    assert_eq!(row(&picture).mark, Mark::Busy);
+    assert_eq!(row(&picture).value, "25%");
+    assert_eq!(row(&picture).button, None);
+    assert!(!view(&picture).may.update_image);
+    picture.jobs[0].state = JobState::Failed;
+    assert!(row(&picture).text.contains("a detail"));
+    assert!(row(&picture).button.is_some());
+}
+
+/// What goes away by itself is no reason to hide what the application is for.
+#[test]
+fn passing_blocks_are_remarks() {
+    for subject in ["link", "power", "session", "inhibitor"] {
+        let picture = changed(&samples::ready(), |picture| {
+            picture.machine.checks = vec![check(subject, Verdict::Block, Remedy::None)];
+        });
+        assert_eq!(marks(&home(&picture).remarks), [Mark::Bad], "{subject}");
+    }
+    let newer = changed(&samples::ready(), |picture| {
+        picture.machine.checks = vec![check(NEWER, Verdict::Block, Remedy::None)];
+    });
+    assert!(matches!(page(&newer), Page::Setup(_)));
+}
+
+#[test]
+fn ready_and_waiting() {
+    let ready = samples::ready();
+    assert_eq!(home(&ready).button.action, "lend");
+    assert!(view(&ready).may.lend && !view(&ready).may.disarm);
+    let waiting = changed(&ready, |picture| picture.machine.armed = true);
+    assert_eq!(home(&waiting).title, "Waiting for Workstation");
+    assert_eq!(home(&waiting).button.action, "disarm");
+    assert!(view(&waiting).may.disarm && !view(&waiting).may.lend);
+    let searching = changed(&waiting, |picture| {
+        picture.pairings[0].presence = Presence::Searching;
+    });
+    assert_eq!(home(&searching).title, "Workstation Is Searching");
+    let nobody = changed(&waiting, |picture| {
+        picture.pairings[0].policy = PairingPolicy::Never;
+    });
+    assert_eq!(home(&nobody).title, "Nobody to Wait For");
+}
+
+#[test]
+fn a_pairing_without_a_good_stick_offers_one() {
+    let row = |change: fn(&mut crate::picture::Pairing)| {
+        let picture = changed(&samples::ready(), |picture| {
+            change(&mut picture.pairings[0]);
+        });
+        home(&picture).pairings.remove(0)
+    };
+    assert_eq!(row(|_| {}).button, None);
+    let outdated = row(|pairing| pairing.presence = Presence::Outdated);
+    assert_eq!(outdated.button.unwrap().action, "write-stick");
+    let none = row(|pairing| pairing.last_stick_usec = 0);
+    assert_eq!(none.button.unwrap().target.as_deref(), Some(WORKSTATION));
+}
+
+#[test]
+fn a_search_is_announced_by_name() {
+    let picture = asked();
+    let page = announced(&picture);
+    assert!(page.title.contains("Workstation"), "{}", page.title);
+    assert!(!page.goes_ahead);
+    let always = page.always.unwrap();
+    assert_eq!(
+        (always.pairing.as_str(), always.active),
+        (WORKSTATION, false)
+    );
+    assert!(view(&picture).may.confirm && view(&picture).may.cancel);
+    let automatic = changed(&picture, |picture| {
+        picture.handoff.at_deadline = AtDeadline::GoAhead;
+        picture.pairings[0].policy = PairingPolicy::Automatic;
+    });
+    let page = announced(&automatic);
+    assert!(page.goes_ahead && page.always.unwrap().active);
+}
+
+#[test]
+fn who_lends_by_hand_is_not_asked_whether_always() {
+    let picture = changed(&asked(), |picture| {
+        picture.handoff.trigger = Trigger::Person
+    });
+    assert_eq!(announced(&picture).always, None);
+    let any = changed(&asked(), |picture| {
+        picture.handoff.borrower = names::PAIRINGS.into();
+        let another = picture.pairings[0].clone();
+        picture.pairings.push(another);
+    });
+    assert_eq!(announced(&any).always, None);
+    assert!(announced(&any).title.contains("a paired computer"));
+}
+
+#[test]
+fn steps_are_marked_as_they_are_done() {
+    let picture = changed(&asked(), |picture| {
+        picture.handoff.state = State::Preparing;
+        picture.handoff.step = Step::ClaimLink;
+    });
+    let page = handing_over(&picture);
+    use Mark::{Busy, Good, Later};
+    assert_eq!(marks(&page.steps), [Good, Good, Busy, Later, Later]);
+    assert!(page.stop.is_some() && view(&picture).may.cancel);
+    let leaving = changed(&picture, |picture| {
+        picture.handoff.state = State::Leaving;
+        picture.handoff.step = Step::None;
+    });
+    let page = handing_over(&leaving);
+    assert_eq!(marks(&page.steps), [Good, Good, Good, Good, Busy]);
+    assert!(page.leaving && page.stop.is_none());
+    assert!(!view(&leaving).may.cancel);
+    assert!(
+        page.last_words
+            .iter()
+            .any(|row| row.title.contains("shut down Workstation"))
+    );
+}
+
+#[test]
+fn coming_back_says_why() {
+    for reason in reasons() {
+        let picture = changed(&asked(), |picture| {
+            picture.handoff.state = State::Reverting;
+            picture.handoff.reason = reason.clone();
+        });
+        let message = message(&picture);
+        assert_eq!(message.kind, "coming-back");
+        assert!(!message.body.is_empty(), "{reason:?}");
+    }
+}
+
+#[test]
+fn what_came_of_it_is_noticed_unless_somebody_wanted_it() {
+    for reason in reasons() {
+        let picture = changed(&samples::ready(), |picture| {
+            picture.handoff.reason = reason.clone();
+        });
+        let silent = matches!(reason, Reason::None | Reason::Cancelled);
+        assert_eq!(view(&picture).notice.is_none(), silent, "{reason:?}");
+    }
+}
+
+#[test]
+fn a_loan_is_shown_with_all_that_is_known() {
+    let page = lent(&samples::held());
+    assert!(page.title.contains("Laptop"));
+    assert_eq!(page.give_back.action, "give-back");
+    assert!(view(&samples::held()).may.give_back);
+    assert!(!view(&samples::held()).may.lend);
+}
+
+#[test]
+fn a_loan_tells_who_wants_it_to_end() {
+    for (ending, ends_usec) in [
+        (Ending::Asked, 0),
+        (Ending::LowPower, 1001 * MINUTE_USEC),
+        (Ending::from(NEWER), 0),
+    ] {
+        let picture = loan(|loan| {
+            loan.ending = ending.clone();
+            loan.ends_usec = ends_usec;
+        });
+        let ends = lent(&picture).ending.unwrap();
+        assert_eq!(ends.until.is_some(), ends_usec > 0, "{ending:?}");
+    }
+    assert_eq!(lent(&samples::held()).ending, None);
+}
+
+#[test]
+fn each_end_of_a_loan_has_a_page() {
+    for (state, kind) in [
+        (LoanState::Frozen, "frozen"),
+        (LoanState::Closing, "closing"),
+        (LoanState::Lost, "lost"),
+    ] {
+        let picture = loan(|loan| loan.state = state);
+        assert_eq!(message(&picture).kind, kind);
+        assert!(!view(&picture).may.give_back, "{kind}");
+    }
+    let bare = changed(&samples::held(), |picture| picture.loan = None);
+    assert_eq!(message(&bare).kind, "borrowed");
+}
+
+#[test]
+fn a_frozen_loan_says_what_to_do_about_the_cable() {
+    let point = |cable: Cable| {
+        let picture = loan(|loan| {
+            loan.state = LoanState::Frozen;
+            loan.cable = cable;
+        });
+        message(&picture).points[0].title.clone()
+    };
+    let all = [Cable::Unplugged, Cable::NoCard, Cable::Connected].map(point);
+    assert!(all[0].contains("cable") && all[1].contains("adapter"));
+    assert!(all[2].contains("Laptop"));
+    assert_eq!(point(NEWER.into()), all[2]);
+}
+
+/// One word of each enumeration that this version does not know.
+#[test]
+fn unknown_words_are_shown_as_the_contract_tells() {
+    let idle = changed(&samples::ready(), |picture| {
+        picture.machine.checks = vec![check("power", NEWER.into(), NEWER.into())];
+        picture.machine.image = NEWER.into();
+        picture.machine.warning = BatteryWarning::from(NEWER);
+        picture.pairings[0].policy = NEWER.into();
+        picture.pairings[0].presence = NEWER.into();
+        picture.links[0].state = LinkState::from(NEWER);
+        picture.links[0].policy = LinkPolicy::from(NEWER);
+        picture.jobs = vec![job(NEWER.into(), NEWER.into())];
+    });
+    let page = home(&idle);
+    assert_eq!(marks(&page.remarks), [Mark::Careful]);
+    assert_eq!(page.remarks[0].button, None);
+    assert_eq!(page.pairings[0].value, NEWER);
+    let link = page.machine.iter().find(|row| row.value == NEWER);
+    assert!(link.unwrap().text.contains(NEWER));
+
+    let role = changed(&samples::ready(), |picture| {
+        picture.machine.role = NEWER.into()
+    });
+    home(&role);
+    assert!(!view(&role).may.lend && !view(&role).may.hand_over);
+
+    let busy = changed(&samples::ready(), |picture| {
+        picture.handoff.state = NEWER.into()
+    });
+    assert_eq!(message(&busy).kind, "busy");
+
+    let question = changed(&asked(), |picture| {
+        picture.handoff.trigger = NEWER.into();
+        picture.handoff.at_deadline = NEWER.into();
+    });
+    assert!(announced(&question).goes_ahead);
+
+    let step = changed(&asked(), |picture| {
+        picture.handoff.state = State::Preparing;
+        picture.handoff.steps = vec![Step::HoldSleep, NEWER.into()];
+        picture.handoff.step = NEWER.into();
+    });
+    let page = handing_over(&step);
+    assert_eq!(page.steps[1].title, NEWER);
+    assert_eq!(page.steps[1].mark, Mark::Busy);
+
+    let held = loan(|loan| {
+        loan.state = NEWER.into();
+        loan.cable = NEWER.into();
+        loan.disk_health = DiskHealth::from(NEWER);
+        loan.warning = NEWER.into();
+        loan.warnings = vec![crate::picture::Warning {
+            subject: NEWER.into(),
+            severity: NEWER.into(),
+            text: "a text".into(),
+            hint: String::new(),
+        }];
+    });
+    assert_eq!(marks(&lent(&held).warnings), [Mark::Careful]);
+    assert!(view(&held).may.give_back);
+}
+
+#[test]
+fn unknown_words_of_settings_stay_as_they_are() {
+    let picture = changed(&samples::ready(), |picture| {
+        picture.settings = Some(Settings {
+            on_battery: OnBattery::from(NEWER),
+            battery_percent: 30,
+            on_ac_loss: OnAcLoss::from(NEWER),
+            on_plug: PairingPolicy::from(NEWER),
+            countdown_secs: 10,
+            confirm_secs: 60,
+            offer_secs: 601,
+            patience_secs: 600,
+            on_low_power: OnLowPower::from(NEWER),
+        });
+        picture.pairings[0].policy = NEWER.into();
+        picture.links[0].policy = NEWER.into();
+    });
+    let preferences = Preferences::of(&picture);
+    let lending = preferences.lending.unwrap();
+    assert_eq!(lending.offer_minutes, 11);
+    for choice in [
+        &lending.on_battery,
+        &lending.on_ac_loss,
+        &lending.on_plug,
+        &lending.on_low_power,
+        &preferences.pairings[0].policy,
+        &preferences.links[0].policy,
+    ] {
+        assert_eq!(choice.words[choice.selected], NEWER);
+        assert_eq!(choice.labels.len(), choice.words.len());
+    }
+    let known = Preferences::of(&samples::ready());
+    assert_eq!(known.pairings[0].policy.words.len(), 3);
+    assert_eq!(known.lending, None);
+}
+
+#[test]
+fn names_are_checked_before_the_daemon_is_asked() {
+    let pairings = samples::ready().pairings;
+    let trouble = |name: &str| name_trouble(name, &pairings);
+    assert_eq!(trouble("Bench"), None);
+    assert_eq!(trouble(" Bench "), None);
+    assert_eq!(trouble("  "), Some(NameTrouble::Empty));
+    assert_eq!(trouble("Workstation "), Some(NameTrouble::Taken));
+    assert_eq!(trouble("a\u{7}b"), Some(NameTrouble::Control));
+    assert_eq!(trouble(&"ü".repeat(24)), None);
+    assert_eq!(trouble(&"ü".repeat(25)), Some(NameTrouble::TooLong));
+}
+
+#[test]
+fn only_drives_that_can_be_written_to_can_be_chosen() {
+    let states = [
+        DriveState::Busy,
+        DriveState::ReadOnly,
+        DriveState::TooSmall,
+        DriveState::NoMedium,
+        DriveState::from(NEWER),
+        DriveState::Free,
+        DriveState::Mounted,
+    ];
+    let rows = drives(&states.clone().map(drive));
+    let usable: Vec<_> = rows.iter().map(|row| row.usable).collect();
+    assert_eq!(usable, [true, true, false, false, false, false, false]);
+    assert!(!rows[0].mounted && rows[1].mounted);
+    assert!(rows[0].warning.contains("PHOTOS") && rows[0].warning.contains("SanDisk"));
+    let texts: std::collections::HashSet<_> = rows.iter().map(|row| &row.text).collect();
+    // Busy and unknown are one, and so are free and mounted: both hold something.
+    assert_eq!(texts.len(), states.len() - 2);
+}
+
+#[test]
+fn writing_a_stick_is_told_from_the_beginning_to_each_end() {
+    let of = |state: JobState, phase: JobPhase| {
+        let job = Job {
+            phase,
+            ..job(JobKind::WriteStick, state)
+        };
+        Writing::of(Some(&job), "Workstation")
+    };
+    assert_eq!(Writing::of(None, "Workstation").progress, None);
+    let writing = of(JobState::Running, JobPhase::Writing);
+    assert_eq!(writing.text, "1 minute left");
+    assert_eq!((writing.end, writing.mark()), (None, Mark::Busy));
+    assert_ne!(
+        of(JobState::Running, JobPhase::Verifying).title,
+        writing.title
+    );
+    let newer = of(NEWER.into(), NEWER.into());
+    assert_eq!(newer.end, None);
+    assert_eq!(of(JobState::Done, JobPhase::None).mark(), Mark::Good);
+    assert_eq!(
+        of(JobState::Cancelled, JobPhase::None).mark(),
+        Mark::Careful
+    );
+    let failed = of(JobState::Failed, JobPhase::None);
+    assert_eq!(
+        (failed.mark(), failed.text.as_str()),
+        (Mark::Bad, "a detail")
+    );
+}
+
+#[test]
+fn equal_pictures_give_equal_views() {
+    for picture in [samples::ready(), asked(), samples::held()] {
+        assert_eq!(view(&picture), view(&picture.clone()));
+    }
+}
+
+fn reasons() -> [Reason; 7] {
+    [
+        Reason::None,
+        Reason::Cancelled,
+        Reason::Expired,
+        Reason::Blocked,
+        Reason::StepFailed,
+        Reason::RebootRefused,
+        Reason::from(NEWER),
+    ]
+}
+
+fn asked() -> Picture {
+    changed(&samples::ready(), |picture| {
+        picture.machine.armed = true;
+        picture.handoff.state = State::Announced;
+        picture.handoff.trigger = Trigger::Search;
+        picture.handoff.borrower = WORKSTATION.into();
+        picture.handoff.at_deadline = AtDeadline::CallOff;
+        picture.handoff.deadline_usec = 1001 * MINUTE_USEC;
+        picture.handoff.countdown_usec = MINUTE_USEC;
+    })
+}
+
+fn loan(change: impl FnOnce(&mut Loan)) -> Picture {
+    changed(&samples::held(), |picture| {
+        change(picture.loan.as_mut().unwrap());
+    })
+}
+
+fn check(subject: &str, verdict: Verdict, remedy: Remedy) -> Check {
+    Check {
+        subject: subject.into(),
+        verdict,
+        text: "a text".into(),
+        hint: "a hint".into(),
+        remedy,
+    }
+}
+
+fn job(kind: JobKind, state: JobState) -> Job {
+    Job {
+        path: names::job_path(1),
+        kind,
+        state,
+        subject: "/".into(),
+        phase: JobPhase::None,
+        progress: 0.25,
+        remaining_usec: MINUTE_USEC,
+        detail: "a detail".into(),
+    }
+}
+
+fn drive(state: DriveState) -> Drive {
+    Drive {
+        path: names::drive_path("sdb"),
+        device: "/dev/sdb".into(),
+        model: "SanDisk Ultra Fit".into(),
+        serial: "4C530001".into(),
+        size: 15_376_318_464,
+        bus: "usb".into(),
+        volumes: vec!["PHOTOS".into()],
+        state,
+    }
+}
