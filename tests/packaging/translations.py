@@ -36,6 +36,15 @@ def unlisted():
             yield f"{name} is in po/POTFILES.in and does not exist"
 
 
+def literals():
+    """Texts of the Rust code as they are written, since xgettext reads it as if it were C."""
+    call = re.compile(r'gettext\s*\(\s*(?:"[^"]*",\s*)?"((?:[^"\\]|\\.)*)"')
+    for name in files():
+        if name.endswith(".rs"):
+            for text in call.findall((ROOT / name).read_text()):
+                yield name, re.sub(r"\\\n\s*", "", text)
+
+
 def template(folder):
     made = Path(folder) / "made.pot"
     subprocess.run(
@@ -71,6 +80,7 @@ def main():
         made = template(folder)
         found = texts(made)
         failures += [f"blanks of the source are in the text {text!r}" for text in sorted(found) if "   " in text]
+        failures += [f"{name}: xgettext does not find {text!r}" for name, text in literals() if text not in found]
         known = texts(PO / "stiefelsystem.pot")
         failures += [f"not in po/stiefelsystem.pot: {text!r}" for text in sorted(found - known)]
         failures += [f"no longer there, but in po/stiefelsystem.pot: {text!r}" for text in sorted(known - found)]
