@@ -1,0 +1,103 @@
+"""Finds and presses what is on the screen, through the accessibility that people use who cannot see it."""
+
+import gi
+
+gi.require_version("Atspi", "2.0")
+from gi.repository import Atspi, GLib  # noqa: E402
+
+# Deeper than any window of ours.
+DEPTH = 40
+
+
+class Eyes:
+    def __init__(self):
+        Atspi.init()
+        # Its cache is filled by signals, which come when somebody listens.
+        self.listener = Atspi.EventListener.new(self.note)
+        self.noted = []
+        for event in ("object:children-changed", "object:state-changed", "object:property-change",
+                      "window:activate", "object:announcement"):
+            self.listener.register(event)
+
+    def note(self, event):
+        if event.type.startswith("object:announcement"):
+            self.noted.append(event.any_data)
+
+    def application(self, pid):
+        desktop = Atspi.get_desktop(0)
+        for at in range(desktop.get_child_count()):
+            try:
+                one = desktop.get_child_at_index(at)
+                if one is not None and one.get_process_id() == pid:
+                    return one
+            except GLib.Error:
+                # It has ended.
+                continue
+        return None
+
+    def walk(self, pid):
+        """Everything of the application, from the top, with its depth; also what is not to be seen."""
+        application = self.application(pid)
+        if application is None:
+            return
+        todo = [(application, 0)]
+        while todo:
+            node, depth = todo.pop()
+            yield node, depth
+            if depth == DEPTH:
+                continue
+            try:
+                children = [node.get_child_at_index(at) for at in range(node.get_child_count())]
+            except GLib.Error:
+                # It was taken away while we looked.
+                continue
+            todo += [(child, depth + 1) for child in reversed(children) if child is not None]
+
+    def shown(self, pid):
+        for node, depth in self.walk(pid):
+            try:
+                states = node.get_state_set()
+                if states.contains(Atspi.StateType.SHOWING) and states.contains(Atspi.StateType.VISIBLE):
+                    yield node, depth
+            except GLib.Error:
+                continue
+
+    def find(self, pid, name, role=None):
+        """What is on the screen under this name, from the top."""
+        found = []
+        for node, _ in self.shown(pid):
+            try:
+                if node.get_name() == name and role in (None, node.get_role_name()):
+                    found.append(node)
+            except GLib.Error:
+                continue
+        return found
+
+    def is_sensitive(self, node):
+        try:
+            states = node.get_state_set()
+            return states.contains(Atspi.StateType.SENSITIVE) and states.contains(Atspi.StateType.ENABLED)
+        except GLib.Error:
+            return False
+
+    def press(self, node):
+        """Does what a click on it does."""
+        actions = node.get_action_iface()
+        assert actions is not None and actions.get_n_actions(), f"{node.get_name()!r} cannot be pressed"
+        assert actions.do_action(0), f"{node.get_name()!r} was not pressed"
+
+    def buttons(self, pid):
+        """Names of all that can be pressed now."""
+        roles = ("button", "push button", "toggle button", "switch", "menu item", "check menu item")
+        return [node.get_name() for node, _ in self.shown(pid)
+                if node.get_role_name() in roles and self.is_sensitive(node)]
+
+    def listing(self, pid):
+        lines = []
+        for node, depth in self.shown(pid):
+            try:
+                text = f"{'  ' * depth}{node.get_role_name()} {node.get_name()!r}"
+            except GLib.Error:
+                continue
+            lines.append(text + ("" if self.is_sensitive(node) else " (insensitive)"))
+        return "\n".join(lines)
