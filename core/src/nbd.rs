@@ -13,7 +13,10 @@
 
 use std::fmt;
 
+use strands::Strand;
+
 pub mod negotiation;
+pub mod strands;
 pub mod transmission;
 
 /// Preferred size of requests in bytes: the page of the lender's page cache.
@@ -21,8 +24,8 @@ pub const PREFERRED_BLOCK_BYTES: u32 = 4096;
 /// Longest payload of a READ or WRITE in bytes: what the kernel's client may
 /// send at most, and the most that a client may assume when nobody has told it.
 pub const MAX_PAYLOAD_BYTES: u32 = 32 << 20;
-/// Exports with a fence. The kernel's client uses one for each of its sockets;
-/// more than four bring nothing, sixteen leave room.
+/// Exports with a fence. The kernel's client uses one for each of its sockets, of
+/// which it has four; sixteen leave room.
 pub const SLOTS: u8 = 16;
 
 /// One of the numbered exports `disk/0` to `disk/15`.
@@ -54,26 +57,40 @@ pub enum ExportName {
     Disk,
     /// `disk/<slot>`: one session at a time.
     Slot(Slot),
+    /// `disk/<slot>/<serial>`: likewise, and one of several by which one kernel uses the disk.
+    Strand(Strand),
+    /// `watch`: where that kernel's [roll](strands::Roll) is called.
+    Watch,
 }
 
 impl ExportName {
-    /// Reads a name as a client sends it. Slots are written in decimal without
-    /// leading zeros, so that each has one name. `None` when there is no such
+    /// Reads a name as a client sends it. Numbers are written in decimal without
+    /// leading zeros, so that each export has one name. `None` when there is no such
     /// export.
     pub fn parse(name: &[u8]) -> Option<Self> {
-        if name.is_empty() || name == b"disk" {
+        if name.is_empty() {
             return Some(Self::Disk);
         }
-        let number = str::from_utf8(name.strip_prefix(b"disk/")?).ok()?;
-        let slot = Slot::new(number.parse().ok()?)?;
-        (slot.0.to_string() == number).then_some(Self::Slot(slot))
+        let name = str::from_utf8(name).ok()?;
+        let mut parts = name.split('/');
+        let export = match (parts.next()?, parts.next(), parts.next()) {
+            ("disk", None, None) => Self::Disk,
+            ("watch", None, None) => Self::Watch,
+            ("disk", Some(slot), None) => Self::Slot(Slot::new(slot.parse().ok()?)?),
+            ("disk", Some(slot), Some(serial)) => Self::Strand(Strand {
+                slot: Slot::new(slot.parse().ok()?)?,
+                serial: serial.parse().ok().filter(|serial| *serial > 0)?,
+            }),
+            _ => return None,
+        };
+        (export.to_string() == name).then_some(export)
     }
 
     /// The slot, when the name has one.
     pub const fn slot(self) -> Option<Slot> {
         match self {
-            Self::Disk => None,
-            Self::Slot(slot) => Some(slot),
+            Self::Disk | Self::Watch => None,
+            Self::Slot(slot) | Self::Strand(Strand { slot, .. }) => Some(slot),
         }
     }
 }
@@ -83,6 +100,8 @@ impl fmt::Display for ExportName {
         match self {
             Self::Disk => f.write_str("disk"),
             Self::Slot(slot) => write!(f, "disk/{}", slot.0),
+            Self::Strand(Strand { slot, serial }) => write!(f, "disk/{}/{serial}", slot.0),
+            Self::Watch => f.write_str("watch"),
         }
     }
 }
@@ -203,13 +222,38 @@ mod tests {
     fn each_export_has_one_name() {
         assert_eq!(ExportName::parse(b""), Some(ExportName::Disk));
         assert_eq!(ExportName::parse(b"disk"), Some(ExportName::Disk));
+        assert_eq!(ExportName::parse(b"watch"), Some(ExportName::Watch));
         for number in 0..SLOTS {
-            let name = ExportName::Slot(Slot::new(number).unwrap());
-            assert_eq!(ExportName::parse(name.to_string().as_bytes()), Some(name));
+            let slot = Slot::new(number).unwrap();
+            let strands = [1, 10, u64::MAX].map(|serial| Strand { slot, serial });
+            let mut names = vec![ExportName::Slot(slot)];
+            names.extend(strands.map(ExportName::Strand));
+            for name in names {
+                assert_eq!(ExportName::parse(name.to_string().as_bytes()), Some(name));
+                assert_eq!(name.slot(), Some(slot));
+            }
         }
         for wrong in [
-            "disk/", "disk/16", "disk/00", "disk/+1", "disk/1 ", "disk/-1", "Disk", "disk2", "/",
+            "disk/",
+            "disk/16",
+            "disk/00",
+            "disk/+1",
+            "disk/1 ",
+            "disk/-1",
+            "Disk",
+            "disk2",
+            "/",
             "disk/256",
+            "disk/0/0",
+            "disk/0/01",
+            "disk/0/",
+            "disk/16/1",
+            "disk/0/1/1",
+            "disk//1",
+            "disk/0/18446744073709551616",
+            "watch/",
+            "watch/0",
+            "disk/0/-1",
         ] {
             assert_eq!(ExportName::parse(wrong.as_bytes()), None, "{wrong}");
         }

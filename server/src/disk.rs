@@ -20,9 +20,10 @@
 //! old socket is shut down, requests that still lie in its buffers are never
 //! looked at, and those that have begun are waited for. Without this, a write
 //! that was stuck in an old connection could land on top of a newer one.
-//! It holds within a slot: a client that moves a write from one slot to another
-//! must first be sure that the first slot's connection is dead on both ends. A
-//! second server on the same disk fences all sessions of the first.
+//! It holds within a slot. A client that by itself moves writes from one connection
+//! to another, as the kernel's does, opens strands (`disk/0/1` and so on) and a
+//! watch: see [`stiefel_core::nbd::strands`]. A second server on the same disk
+//! fences all sessions of the first.
 //!
 //! **Flushed means flushed.** All sessions share one descriptor, so that FLUSH on
 //! any of them covers the writes of all; and a flush that has failed once fails

@@ -144,6 +144,20 @@ pub enum Command {
     Disconnect,
 }
 
+impl Command {
+    /// Whether the disk has another content afterwards.
+    pub fn changes_the_disk(&self) -> bool {
+        match self {
+            Self::Write { .. } | Self::Trim { .. } | Self::WriteZeroes { .. } => true,
+            Self::Read { .. }
+            | Self::Flush
+            | Self::Cache { .. }
+            | Self::BlockStatus { .. }
+            | Self::Disconnect => false,
+        }
+    }
+}
+
 impl Request {
     /// Reads a request; an error is the end of the connection.
     pub fn parse(bytes: &[u8; REQUEST_BYTES]) -> Result<Self, OutOfStep> {

@@ -1,13 +1,15 @@
 //! The server's threads: one that accepts, one for each connection.
 
-use std::io;
+use std::io::{self, Read};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use rustix::net::Shutdown;
+use stiefel_core::nbd::ExportName;
 use stiefel_core::nbd::negotiation::{Negotiation, Opening};
+use stiefel_core::nbd::strands::{ROLL_BYTES, Roll};
 
 use super::handshake::negotiate;
 use super::opened::Disk;
@@ -177,12 +179,18 @@ impl Connection {
         if let Err(denied) = gate.open(&info) {
             return self.deny(negotiation, opening, &denied);
         }
+        let strand = match opening.export {
+            ExportName::Strand(strand) => Some((strand, Arc::clone(sessions))),
+            ExportName::Disk | ExportName::Slot(_) | ExportName::Watch => None,
+        };
+        let serial = strand.as_ref().map(|(strand, _)| strand.serial);
         let (opened, agreed) = negotiation.grant(opening, disk.export());
         let session = Session::new(
             Arc::clone(&self.link),
             Arc::clone(disk),
             agreed,
             Arc::clone(counters),
+            strand,
         );
         let _open = Open {
             gate: &**gate,
@@ -190,8 +198,12 @@ impl Connection {
             session: &session,
         };
         sessions.wait_for_predecessors();
+        if opening.export == ExportName::Watch {
+            send_all(&self.link.socket, &opened, false)?;
+            return watch(sessions, &self.link);
+        }
         if let Some(slot) = info.slot
-            && !sessions.take(slot, &self.link)
+            && !sessions.take(slot, serial, &self.link)
         {
             let reason = "a newer connection has this slot".into();
             return self.deny(negotiation, opening, &Denied { reason });
@@ -223,6 +235,19 @@ impl Drop for Connection {
     fn drop(&mut self) {
         self.house.sessions.leave(self.link.id);
     }
+}
+
+/// Takes the answers to the calls of the roll, until the client leaves.
+fn watch(sessions: &Sessions, link: &Link) -> io::Result<()> {
+    let mut bytes = [0; ROLL_BYTES];
+    let mut socket = &link.socket;
+    if sessions.watch(link) {
+        loop {
+            socket.read_exact(&mut bytes)?;
+            sessions.answered(Roll::parse(&bytes));
+        }
+    }
+    Ok(())
 }
 
 /// A session that the gate has let in. Its end is told when nothing of it is left.

@@ -3,12 +3,13 @@
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
+use stiefel_core::nbd::strands::Strand;
 use stiefel_core::nbd::transmission::{WireError, command, error_chunk, simple_reply};
 use stiefel_core::nbd::{Agreed, Export};
 
 use super::lock;
 use super::opened::Disk;
-use super::sessions::Link;
+use super::sessions::{Link, Sessions};
 use super::socket::send_all;
 use super::stats::{Counters, add};
 
@@ -22,6 +23,8 @@ pub(super) struct Session {
     pub(super) disk: Arc<Disk>,
     pub(super) agreed: Agreed,
     pub(super) counters: Arc<Counters>,
+    /// Where it belongs, and those that it belongs to, if it is one of several.
+    pub(super) strand: Option<(Strand, Arc<Sessions>)>,
     /// Who holds it speaks; replies must not mix.
     voice: Mutex<()>,
     in_flight: Mutex<u32>,
@@ -34,12 +37,14 @@ impl Session {
         disk: Arc<Disk>,
         agreed: Agreed,
         counters: Arc<Counters>,
+        strand: Option<(Strand, Arc<Sessions>)>,
     ) -> Arc<Self> {
         Arc::new(Self {
             link,
             disk,
             agreed,
             counters,
+            strand,
             voice: Mutex::new(()),
             in_flight: Mutex::new(0),
             landed: Condvar::new(),

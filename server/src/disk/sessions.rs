@@ -10,6 +10,8 @@ use stiefel_core::nbd::{SLOTS, Slot};
 
 use super::lock;
 
+mod strands;
+
 /// Most connections at a time: each slot with an old and a new one, and as many for tools.
 pub(super) const MAX_CONNECTIONS: usize = 4 * SLOTS as usize;
 
@@ -24,11 +26,12 @@ pub(super) struct Link {
 
 impl Link {
     /// Ends the connection: nothing more that lies in its buffers is looked at, and
-    /// who waits for its socket wakes up.
-    pub(super) fn cut(&self) {
-        self.cut.store(true, Ordering::SeqCst);
+    /// who waits for its socket wakes up. Says whether that is news.
+    pub(super) fn cut(&self) -> bool {
+        let before = self.cut.swap(true, Ordering::SeqCst);
         // An error means that the peer was faster.
         let _ = self.socket.shutdown(Shutdown::Both);
+        !before
     }
 
     /// Asked before each change to the disk.
@@ -42,7 +45,9 @@ impl Link {
 #[derive(Default)]
 pub(super) struct Sessions {
     state: Mutex<State>,
+    /// Also when a connection is cut, because its thread may wait for something else.
     changed: Condvar,
+    signs: strands::Signs,
 }
 
 #[derive(Default)]
@@ -53,6 +58,7 @@ struct State {
     last_id: u64,
     links: BTreeMap<u64, Arc<Link>>,
     slots: BTreeMap<Slot, u64>,
+    strands: strands::Strands,
 }
 
 impl Sessions {
@@ -101,10 +107,10 @@ impl Sessions {
         Some(link)
     }
 
-    /// Gives the slot to `link`. The slot's older session is cut, and has left when
-    /// this returns. False when the link itself was cut meanwhile, or a younger
-    /// connection has the slot.
-    pub(super) fn take(&self, slot: Slot, link: &Link) -> bool {
+    /// Gives the slot to `link`, which may be a strand with this serial. The slot's older
+    /// session is cut, and has left when this returns. False when the link itself was cut
+    /// meanwhile, or a younger connection has the slot.
+    pub(super) fn take(&self, slot: Slot, serial: Option<u64>, link: &Link) -> bool {
         let mut state = lock(&self.state);
         loop {
             if link.is_cut() {
@@ -114,8 +120,8 @@ impl Sessions {
                 None => break,
                 Some(holder) if *holder > link.id => return false,
                 Some(holder) => {
-                    if let Some(holder) = state.links.get(holder) {
-                        holder.cut();
+                    if state.links.get(holder).is_some_and(|holder| holder.cut()) {
+                        self.changed.notify_all();
                     }
                 }
             }
@@ -125,6 +131,9 @@ impl Sessions {
                 .unwrap_or_else(PoisonError::into_inner);
         }
         state.slots.insert(slot, link.id);
+        if let Some(serial) = serial {
+            state.strands.serials.insert(link.id, serial);
+        }
         true
     }
 
@@ -133,6 +142,8 @@ impl Sessions {
         let mut state = lock(&self.state);
         state.links.remove(&id);
         state.slots.retain(|_, holder| *holder != id);
+        state.strands.serials.remove(&id);
+        state.strands.watch.take_if(|watch| *watch == id);
         self.changed.notify_all();
     }
 
@@ -140,7 +151,9 @@ impl Sessions {
     pub(super) fn close(&self) {
         let mut state = lock(&self.state);
         state.closed = true;
-        state.links.values().for_each(|link| link.cut());
+        for link in state.links.values() {
+            link.cut();
+        }
         self.changed.notify_all();
     }
 

@@ -17,6 +17,8 @@ use super::inbox::Inbox;
 use super::large_write::{Outcome, PAGE_BYTES};
 use super::pipe::Pipe;
 use super::session::{Session, wire_error};
+#[cfg(doc)]
+use super::sessions::Sessions;
 use super::stats::add;
 use super::work::{Job, Work};
 use super::{large_read, large_write};
@@ -82,20 +84,52 @@ impl Transmission<'_> {
             self.greedy = request.payload_bytes() < SMALL_PAYLOAD_BYTES;
             match request.check(self.session.export(), &self.session.agreed) {
                 Ok(Command::Disconnect) => return self.send_batch(),
-                Ok(Command::Write { range, fua }) => self.write(&request, range, fua)?,
-                Ok(Command::Read { range, whole }) => self.read(&request, range, whole)?,
-                Ok(
-                    command @ (Command::Flush
-                    | Command::Trim { .. }
-                    | Command::WriteZeroes { .. }
-                    | Command::Cache { .. }
-                    | Command::BlockStatus { .. }),
-                ) => self.hand_on(&request, command),
+                Ok(command) => self.perform_in_order(&request, command)?,
                 Err(error) => {
                     self.skip(request.payload_bytes())?;
                     self.reply(&request, Err(error))?;
                 }
             }
+        }
+    }
+
+    /// Does a request of one of several connections once no older copy of it can be done
+    /// later, see [`Sessions::settle`].
+    fn perform_in_order(&mut self, request: &Request, command: Command) -> io::Result<()> {
+        let session = self.session;
+        let strand = session.strand.as_ref();
+        let Some((strand, all)) = strand.filter(|_| command.changes_the_disk()) else {
+            return self.perform(request, command);
+        };
+        if all.is_at_home(*strand, request.cookie) {
+            if all.any_moved() {
+                self.send_batch()?;
+                all.wait_for_moved(&session.link)?;
+            }
+            return self.perform(request, command);
+        }
+        self.send_batch()?;
+        let _moved = all.settle(&session.link)?;
+        self.perform(request, command)?;
+        self.send_batch()?;
+        session.drain();
+        Ok(())
+    }
+
+    fn perform(&mut self, request: &Request, command: Command) -> io::Result<()> {
+        match command {
+            Command::Write { range, fua } => self.write(request, range, fua),
+            Command::Read { range, whole } => self.read(request, range, whole),
+            Command::Flush
+            | Command::Trim { .. }
+            | Command::WriteZeroes { .. }
+            | Command::Cache { .. }
+            | Command::BlockStatus { .. } => {
+                self.hand_on(request, command);
+                Ok(())
+            }
+            // The client goes without an answer.
+            Command::Disconnect => Ok(()),
         }
     }
 

@@ -169,6 +169,20 @@ impl Client {
     ) -> u64 {
         let cookie = self.next_cookie;
         self.next_cookie += 1;
+        self.send_as(cookie, command, flags, offset, length, payload);
+        cookie
+    }
+
+    /// Sends a request with a cookie of the caller's choice.
+    pub fn send_as(
+        &mut self,
+        cookie: u64,
+        command: u16,
+        flags: u16,
+        offset: u64,
+        length: u32,
+        payload: &[u8],
+    ) {
         let request = Request {
             flags,
             command,
@@ -177,7 +191,6 @@ impl Client {
             length,
         };
         self.write(&[&request.encode(), payload].concat());
-        cookie
     }
 
     /// Sends a request and waits for its reply, which must be the next.
