@@ -2,7 +2,7 @@
 
 usage: tools/test [LAYER ...]
 
-  rules      formatting, lints, the crates' own tests, the project's borders
+  rules      formatting, lints, the crates' own tests, the project's borders, what is installed
   network    search, waking, bundle and tunnel between network namespaces (root)
   interop    our services and formats against other implementations
   bus        the daemon on a bus of its own
@@ -61,6 +61,7 @@ def rules():
     return [
         cargo("format", "fmt", "--all", "--check"),
         Step("borders", ["tests/structure/run"]),
+        Step("files", ["tests/packaging/run"]),
         cargo("lints", "clippy", *WITHOUT_GTK, "--all-targets", "--locked", "--", "--deny", "warnings"),
         cargo("tests", *tests, *WITHOUT_GTK, *others, "--locked"),
         cargo("tests-of-kernel-access", *tests, *crates, "--lib", "--locked"),
