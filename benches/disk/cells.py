@@ -60,13 +60,15 @@ def run(*command, cwd):
     return done.stdout
 
 
-def fio(unit, jobs=1, **options):
-    """A work of fio's nbd engine; `jobs` connections."""
+def fio(unit, jobs=1, once=False, **options):
+    """A work of fio's nbd engine; `jobs` connections. `once`: the image's end is the end."""
 
     def work(setting):
-        words = {"ioengine": "nbd", "uri": URI, "name": "bench", "thread": 1, "time_based": 1,
-                 "runtime": setting.secs, "group_reporting": 1, "numjobs": jobs, "randseed": 7,
-                 "norandommap": 1, "output-format": "json", **options}
+        words = {"ioengine": "nbd", "uri": URI, "name": "bench", "thread": 1, "runtime": setting.secs,
+                 "group_reporting": 1, "numjobs": jobs, "randseed": 7, "norandommap": 1, "output-format": "json",
+                 **options}
+        if not once:
+            words["time_based"] = 1
         if jobs > 1 and not options["rw"].startswith("rand"):
             piece = setting.size // jobs
             words |= {"size": piece, "offset_increment": piece}
@@ -125,7 +127,8 @@ CELLS = [
          fio("IOPS", rw="randwrite", bs="4k", iodepth=16, fsync=16), image="disk"),
     Cell("cold", "cold cache, random read 4k q32", "IOPS", fio("IOPS", rw="randread", bs="4k", iodepth=32),
          image="disk", cold=True, quick=True, extra=("qemu-nbd-uring",)),
-    Cell("cold-seq", "cold cache, sequential read 1M q16", "MB/s", fio("MB/s", rw="read", bs="1M", iodepth=16),
+    Cell("cold-seq", "cold cache, sequential read 1M q16", "MB/s",
+         fio("MB/s", once=True, rw="read", bs="1M", iodepth=16),
          image="disk", cold=True, extra=("qemu-nbd-uring",)),
     Cell("sparse", "sparse image, sequential read 1M q16", "MB/s", fio("MB/s", rw="read", bs="1M", iodepth=16),
          image="sparse"),
