@@ -80,7 +80,9 @@ def main():
         over.mkdir()
         version, epoch = tarball(place)
         shutil.copytree(TREE / "packaging", place / "packaging")
-        root.run(place, over, RECIPES[asked.kind].format(name="stiefelsystem", version=version, epoch=epoch))
+        recipe = RECIPES[asked.kind].format(name="stiefelsystem", version=version, epoch=epoch)
+        if failed := root.run(place, over, recipe):
+            sys.exit(f"package: the build in the Debian 13 tree ended with {failed}")
         shutil.rmtree(place / "packaging")
         shutil.rmtree(out, ignore_errors=True)
         shutil.copytree(place, out)

@@ -60,13 +60,16 @@ def path():
 
 
 def run(place, over, script):
-    """Runs a shell script in the tree; `place` is its /build, `over` an empty folder for what it changes."""
-    subprocess.run(
+    """Runs a shell script in the tree; `place` is its /build, `over` an empty folder for what it changes.
+
+    Returns its exit status.
+    """
+    return subprocess.run(
         ["unshare", "--mount", "--pid", "--ipc", "--net", "--fork", "--kill-child", "--propagation", "private",
          "sh", "-euc", ENTER, "enter", str(path()), str(over), str(place),
          "sh", "-euxc", "cd /build\n" + script],
-        check=True, stdin=subprocess.DEVNULL,
-    )
+        check=False, stdin=subprocess.DEVNULL,
+    ).returncode
 
 
 if __name__ == "__main__":
