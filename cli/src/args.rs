@@ -1,8 +1,13 @@
 //! The command line, and from it to what it asks for.
 
+use crate::ask::Consent;
 use crate::client::{self, Client};
-use crate::{export, jobs, lend, links, monitor, pairings, serve, status, update};
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use crate::output::{Output, say};
+use crate::{
+    checks, drives, ending, export, generate, jobs, lend, links, loan, monitor, pairings, report,
+    serve, settings, status, update,
+};
+use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use std::process::ExitCode;
 
 /// Lend this machine's disk to another computer, over a cable
@@ -16,7 +21,8 @@ struct Cli {
     command: Command,
 }
 
-const FIRST: &str = "\
+/// How to begin.
+pub const FIRST: &str = "\
 The first time, as root:
   stiefelctl update                      make the ramdisk of the running kernel
   stiefelctl pair Workstation            make a pairing
@@ -24,18 +30,14 @@ The first time, as root:
   stiefelctl arm                         answer its searches
 Then boot the other machine from DIR, and confirm here: stiefelctl confirm";
 
-/// How to print.
-#[derive(Args, Clone, Copy)]
-pub struct Output {
-    /// Print JSON for other programs
-    #[arg(long)]
-    pub json: bool,
-}
-
 #[derive(Subcommand)]
 enum Command {
     /// Show whether this machine can lend its disk, and what goes on
     Status(Output),
+    /// Show what was found out about this machine; fails if something forbids to lend its disk
+    Checks(Output),
+    /// Let the daemon look again at its configuration, the ramdisk and the machine
+    Refresh,
     /// Answer the searches of paired machines, also after a reboot
     Arm,
     /// Answer no searches any more
@@ -53,6 +55,8 @@ enum Command {
     Forget {
         /// Name or id of the pairing
         name: String,
+        #[command(flatten)]
+        consent: Consent,
     },
     /// Change what the searches of a paired machine bring about
     Policy {
@@ -68,6 +72,12 @@ enum Command {
         /// The new name
         new_name: String,
     },
+    /// List the removable drives that a stick can be made of
+    Drives(Output),
+    /// Make a boot medium of a pairing: a stick, or a file that holds one; Ctrl-C calls it off
+    WriteStick(drives::StickArgs),
+    /// Write kernel, initramfs and command line for a paired machine (secret: 0600)
+    ExportBoot(export::ExportArgs),
     /// List the wired interfaces
     Links(Output),
     /// Change what a wired interface is used for, also when it is plugged in again
@@ -77,22 +87,42 @@ enum Command {
         /// What it is used for
         policy: LinkPolicy,
     },
-    /// Write kernel, initramfs and command line for a paired machine (secret: 0600)
-    ExportBoot(export::ExportArgs),
+    /// List the settings
+    Settings(Output),
+    /// Change a setting; it comes before what /etc/stiefelsystem says
+    Set(settings::SetArgs),
+    /// Forget all that was set: what /etc/stiefelsystem says holds again
+    ResetSettings,
     /// Announce a hand-off: this machine leaves its system and lends its disk
     Lend(lend::LendArgs),
     /// Say yes to an announced hand-off: it goes ahead at once
     Confirm,
     /// Call a hand-off off
     Cancel,
-    /// Show all changes as they happen, until interrupted
+    /// Show the lent disk that this system runs from
+    Loan(loan::LoanArgs),
+    /// Shut this system down, which gives the lent disk back
+    GiveBack(loan::GiveBackArgs),
+    /// Show all changes as they happen, until interrupted; also over restarts of the daemon
     Monitor(Output),
-    /// Let the daemon make the ramdisk of the running kernel
-    MakeImage(jobs::MakeArgs),
+    /// List what takes its time
+    Jobs(Output),
+    /// Call a job off
+    CancelJob {
+        /// Its number, see `stiefelctl jobs`
+        number: u32,
+    },
+    /// Let the daemon make the ramdisk of the running kernel; Ctrl-C calls it off
+    MakeImage(jobs::Stay),
     /// Make the ramdisks of installed kernels, as root and without the daemon
     Update(update::UpdateArgs),
     /// Serve a disk or an image to NBD clients, until interrupted
     Serve(serve::ServeArgs),
+    /// Pack logs and facts for whoever looks for a fault, without secrets
+    Report(report::ReportArgs),
+    /// Write manual pages or completions
+    #[command(subcommand, hide = true)]
+    Generate(generate::Generate),
 }
 
 /// What a search brings about.
@@ -123,17 +153,10 @@ pub fn main() -> ExitCode {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();
-    let result = match runtime {
+    ending::tell(match runtime {
         Ok(runtime) => runtime.block_on(run(cli)),
         Err(error) => Err(error.into()),
-    };
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("stiefelctl: {}", client::explain(&error));
-            ExitCode::FAILURE
-        }
-    }
+    })
 }
 
 async fn run(cli: Cli) -> anyhow::Result<()> {
@@ -145,6 +168,8 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
             Ok(())
         }
         Command::Serve(args) => serve::run(args).await,
+        Command::Report(args) => report::run(bus, args).await,
+        Command::Generate(what) => generate::run(&what, Cli::command()),
         command => ask(&Client::connect(bus).await?, command).await,
     }
 }
@@ -153,44 +178,67 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
 async fn ask(client: &Client, command: Command) -> anyhow::Result<()> {
     match command {
         Command::Status(output) => status::show(client, output).await,
+        Command::Checks(output) => checks::show(client, output).await,
+        Command::Refresh => {
+            client.manager.refresh().await?;
+            say!("Everything was looked at again.");
+            Ok(())
+        }
         Command::Arm => {
             client.manager.arm(Default::default()).await?;
-            println!("Searches of paired machines are answered.");
+            say!("Searches of paired machines are answered.");
             Ok(())
         }
         Command::Disarm => {
             client.manager.disarm().await?;
-            println!("Searches are not answered any more.");
+            say!("Searches are not answered any more.");
             Ok(())
         }
         Command::Pair { name, output } => pairings::pair(client, &name, output).await,
         Command::Pairings(output) => pairings::list(client, output).await,
-        Command::Forget { name } => pairings::forget(client, &name).await,
+        Command::Forget { name, consent } => pairings::forget(client, &name, consent).await,
         Command::Policy { name, policy } => {
-            let policy = match policy {
-                Policy::Ask => "ask",
-                Policy::Automatic => "automatic",
-                Policy::Never => "never",
-            };
-            pairings::set_policy(client, &name, policy).await
+            pairings::set_policy(client, &name, &word(policy)).await
         }
         Command::Rename { name, new_name } => pairings::rename(client, &name, &new_name).await,
-        Command::Links(output) => links::list(client, output).await,
-        Command::Link { name, policy } => {
-            let policy = match policy {
-                LinkPolicy::Ignore => "ignore",
-                LinkPolicy::Shared => "shared",
-                LinkPolicy::Dedicated => "dedicated",
-            };
-            links::set_policy(client, &name, policy).await
-        }
-        Command::MakeImage(args) => jobs::make_image(client, args).await,
+        Command::Drives(output) => drives::list(client, output).await,
+        Command::WriteStick(args) => drives::write_stick(client, args).await,
         Command::ExportBoot(args) => export::run(client, args).await,
+        Command::Links(output) => links::list(client, output).await,
+        Command::Link { name, policy } => links::set_policy(client, &name, &word(policy)).await,
+        Command::Settings(output) => settings::list(client, output).await,
+        Command::Set(args) => settings::set(client, args).await,
+        Command::ResetSettings => settings::reset(client).await,
         Command::Lend(args) => lend::lend(client, args).await,
         Command::Confirm => lend::confirm(client).await,
         Command::Cancel => lend::cancel(client).await,
+        Command::Loan(args) => loan::show(client, args).await,
+        Command::GiveBack(args) => loan::give_back(client, args).await,
         Command::Monitor(output) => monitor::run(client, output).await,
+        Command::Jobs(output) => jobs::list(client, output).await,
+        Command::CancelJob { number } => jobs::cancel(client, number).await,
+        Command::MakeImage(stay) => jobs::make_image(client, stay).await,
         // Done above: they need no daemon.
-        Command::Update(_) | Command::Serve(_) => Ok(()),
+        Command::Update(_) | Command::Serve(_) | Command::Report(_) | Command::Generate(_) => {
+            Ok(())
+        }
+    }
+}
+
+/// The word on the bus, which is the one on the command line.
+fn word(policy: impl ValueEnum) -> String {
+    let value = policy.to_possible_value();
+    value
+        .map(|value| value.get_name().to_owned())
+        .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
     }
 }

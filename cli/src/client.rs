@@ -1,11 +1,12 @@
 //! The daemon, as its clients see it.
 
+use crate::ending::{complain, explain};
+use crate::facts::{Drive, Job, Link, Pairing, Properties};
 use anyhow::bail;
-use serde::Serialize;
-use stiefel_dbus::proxy::{HandOffProxy, LinkProxy, ManagerProxy, PairingProxy};
+use stiefel_dbus::proxy::{HandOffProxy, JobProxy, ManagerProxy, PairingProxy};
 use stiefel_dbus::{names, words};
 use zbus::fdo;
-use zbus::zvariant::OwnedObjectPath;
+use zbus::zvariant::{ObjectPath, OwnedObjectPath, Value};
 
 /// A connection with the daemon; the daemon is started by the first call.
 pub struct Client {
@@ -15,50 +16,6 @@ pub struct Client {
     pub manager: ManagerProxy<'static>,
     /// The hand-off.
     pub handoff: HandOffProxy<'static>,
-}
-
-/// What a person sees of a pairing.
-#[derive(Debug, Clone, Serialize)]
-pub struct Pairing {
-    /// Its id.
-    pub id: String,
-    /// What the borrower is called.
-    pub name: String,
-    /// What its searches bring about.
-    pub policy: String,
-    /// Whether it searches.
-    pub presence: String,
-    /// Microseconds since the epoch, or 0.
-    pub last_seen_usec: u64,
-    /// Microseconds since the epoch, or 0.
-    pub last_loan_usec: u64,
-    /// Its object on the bus.
-    pub path: OwnedObjectPath,
-}
-
-/// What a person sees of a link.
-#[derive(Debug, Clone, Serialize)]
-pub struct Link {
-    /// Its name.
-    pub interface: String,
-    /// Whether there is somebody at the other end.
-    pub state: String,
-    /// Mbit/s, or 0.
-    pub speed_mbps: u32,
-    /// The kernel's driver.
-    pub driver: String,
-    /// What it is used for.
-    pub policy: String,
-    /// Whether other programs may configure it.
-    pub managed: bool,
-    /// The address that stays with the device.
-    pub hardware_address: String,
-    /// What it is plugged into.
-    pub bus: String,
-    /// Vendor and product.
-    pub device_id: String,
-    /// Its object on the bus.
-    pub path: OwnedObjectPath,
 }
 
 impl Client {
@@ -77,53 +34,52 @@ impl Client {
         })
     }
 
-    /// All pairings, by name.
-    pub async fn pairings(&self) -> anyhow::Result<Vec<Pairing>> {
-        let mut pairings = Vec::new();
-        for path in self.objects(names::PAIRING).await? {
-            let proxy = self.pairing(&path).await?;
-            pairings.push(Pairing {
-                id: proxy.id().await?,
-                name: proxy.name().await?,
-                policy: proxy.policy().await?,
-                presence: proxy.presence().await?,
-                last_seen_usec: proxy.last_seen_usec().await?,
-                last_loan_usec: proxy.last_loan_usec().await?,
-                path,
-            });
-        }
-        pairings.sort_by(|a, b| a.name.cmp(&b.name));
-        Ok(pairings)
+    /// All properties of one interface of the root object.
+    pub async fn properties(&self, interface: &'static str) -> anyhow::Result<Properties> {
+        let properties = fdo::PropertiesProxy::builder(&self.bus)
+            .destination(names::SERVICE)?
+            .path(names::ROOT)?
+            .build()
+            .await?;
+        let all = properties.get_all(interface.try_into()?).await?;
+        Ok(Properties(all))
     }
 
-    /// All wired links, by name.
-    pub async fn links(&self) -> anyhow::Result<Vec<Link>> {
-        let mut links = Vec::new();
-        for path in self.objects(names::LINK).await? {
-            let proxy = LinkProxy::builder(&self.bus)
-                .path(path.clone())?
-                .build()
-                .await?;
-            links.push(Link {
-                interface: proxy.interface().await?,
-                state: proxy.state().await?,
-                speed_mbps: proxy.speed_mbps().await?,
-                driver: proxy.driver().await?,
-                policy: proxy.policy().await?,
-                managed: proxy.managed().await?,
-                hardware_address: proxy.hardware_address().await?,
-                bus: proxy.bus().await?,
-                device_id: proxy.device_id().await?,
-                path,
-            });
+    /// Sets a property; whoever may not is asked for a password where that is possible.
+    pub async fn set(
+        &self,
+        path: &ObjectPath<'_>,
+        interface: &str,
+        property: &str,
+        value: impl Into<Value<'_>>,
+    ) -> anyhow::Result<()> {
+        let properties = "org.freedesktop.DBus.Properties";
+        let object = zbus::Proxy::new(&self.bus, names::SERVICE, path, properties).await?;
+        let ask = zbus::proxy::MethodFlags::AllowInteractiveAuth.into();
+        let body = (interface, property, value.into());
+        let _: Option<()> = object.call_with_flags("Set", ask, &body).await?;
+        Ok(())
+    }
+
+    /// All objects below the root.
+    pub async fn objects(&self) -> anyhow::Result<Objects> {
+        let manager = fdo::ObjectManagerProxy::builder(&self.bus)
+            .destination(names::SERVICE)?
+            .path(names::ROOT)?
+            .build()
+            .await?;
+        let mut objects = Vec::new();
+        for (path, interfaces) in manager.get_managed_objects().await? {
+            for (interface, properties) in interfaces {
+                objects.push((path.clone(), interface.to_string(), Properties(properties)));
+            }
         }
-        links.sort_by(|a, b| a.interface.cmp(&b.interface));
-        Ok(links)
+        Ok(Objects(objects))
     }
 
     /// The pairing that a person means by its name or its id.
     pub async fn find(&self, name: &str) -> anyhow::Result<Pairing> {
-        let all = self.pairings().await?;
+        let all = self.objects().await?.pairings();
         match all.iter().find(|p| p.name == name || p.id == name) {
             Some(pairing) => Ok(pairing.clone()),
             None if all.is_empty() => {
@@ -148,30 +104,74 @@ impl Client {
             .await
     }
 
-    /// What to call a borrower, given by its object.
-    pub async fn borrower_name(&self, path: &OwnedObjectPath) -> anyhow::Result<Option<String>> {
-        match path.as_str() {
-            "/" => Ok(None),
-            names::PAIRINGS => Ok(Some("whichever paired machine asks first".into())),
-            _ => Ok(Some(self.pairing(path).await?.name().await?)),
-        }
-    }
-
-    async fn objects(&self, interface: &str) -> zbus::Result<Vec<OwnedObjectPath>> {
-        let manager = fdo::ObjectManagerProxy::builder(&self.bus)
-            .destination(names::SERVICE)?
-            .path(names::ROOT)?
+    /// The proxy of a job.
+    pub async fn job(&self, path: &OwnedObjectPath) -> zbus::Result<JobProxy<'static>> {
+        JobProxy::builder(&self.bus)
+            .path(path.clone())?
             .build()
-            .await?;
-        let objects = manager.get_managed_objects().await?;
-        Ok(objects
-            .into_iter()
-            .filter(|(_, interfaces)| interfaces.keys().any(|name| name.as_str() == interface))
-            .map(|(path, _)| path)
-            .collect())
+            .await
     }
 }
 
+/// All objects below the root, as they were at one moment.
+pub struct Objects(Vec<(OwnedObjectPath, String, Properties)>);
+
+impl Objects {
+    /// All pairings, by name.
+    pub fn pairings(&self) -> Vec<Pairing> {
+        let mut pairings = self.all(names::PAIRING, Pairing::new);
+        pairings.sort_by(|a, b| a.name.cmp(&b.name));
+        pairings
+    }
+
+    /// All wired links, by name.
+    pub fn links(&self) -> Vec<Link> {
+        let mut links = self.all(names::LINK, Link::new);
+        links.sort_by(|a, b| a.interface.cmp(&b.interface));
+        links
+    }
+
+    /// All jobs that are remembered, the oldest first.
+    pub fn jobs(&self) -> Vec<Job> {
+        let mut jobs = self.all(names::JOB, Job::new);
+        jobs.sort_by_key(|job| job.number);
+        jobs
+    }
+
+    /// All removable drives, by device.
+    pub fn drives(&self) -> Vec<Drive> {
+        let mut drives = self.all(names::DRIVE, Drive::new);
+        drives.sort_by(|a, b| a.device.cmp(&b.device));
+        drives
+    }
+
+    fn all<T>(&self, wanted: &str, make: fn(OwnedObjectPath, &Properties) -> T) -> Vec<T> {
+        let wanted = self
+            .0
+            .iter()
+            .filter(|(_, interface, _)| interface == wanted);
+        wanted
+            .map(|(path, _, facts)| make(path.clone(), facts))
+            .collect()
+    }
+}
+
+/// What to call a borrower, given by its object.
+pub fn borrower_name(path: &OwnedObjectPath, pairings: &[Pairing]) -> Option<String> {
+    match path.as_str() {
+        "/" => None,
+        names::PAIRINGS => Some(ANYBODY.into()),
+        _ => {
+            let pairing = pairings.iter().find(|pairing| pairing.path == *path);
+            Some(pairing.map_or_else(|| path.to_string(), |pairing| pairing.name.clone()))
+        }
+    }
+}
+
+/// A borrower that is not known yet.
+pub const ANYBODY: &str = "whichever paired machine asks first";
+
+/// Connects with a bus, or the system bus.
 async fn connect(address: Option<&str>) -> anyhow::Result<zbus::Connection> {
     let builder = match address {
         None => zbus::connection::Builder::system(),
@@ -196,48 +196,11 @@ pub async fn look_again(address: Option<&str>) {
         anyhow::Ok(())
     };
     if let Err(error) = tell.await {
-        eprintln!(
-            "stiefelctl: the daemon was not told of it: {}",
+        let _ = complain(&format!(
+            "the daemon was not told of it: {}",
             explain(&error)
-        );
+        ));
     }
-}
-
-/// What went wrong, for a person, with what to do about it.
-pub fn explain(error: &anyhow::Error) -> String {
-    let bus_error = error
-        .downcast_ref::<zbus::Error>()
-        .map(|error| match error {
-            zbus::Error::MethodError(name, text, _) => {
-                (name.to_string(), text.clone().unwrap_or_default())
-            }
-            zbus::Error::FDO(error) => fdo_parts(error),
-            other => (String::new(), other.to_string()),
-        })
-        .or_else(|| error.downcast_ref::<fdo::Error>().map(fdo_parts));
-    let Some((name, text)) = bus_error else {
-        return format!("{error:#}");
-    };
-    match name.rsplit('.').next().unwrap_or_default() {
-        "AccessDenied" | "InteractiveAuthorizationRequired" | "AuthFailed" => {
-            format!("{text}; run it as root, e.g. with sudo")
-        }
-        "ServiceUnknown" | "NameHasNoOwner" | "SpawnFailed" | "ExecFailed" => {
-            format!("the daemon does not run ({text}); see: systemctl status stiefeld")
-        }
-        "NoReply" | "Timeout" | "TimedOut" => {
-            format!("the daemon does not answer ({text}); see: journalctl -u stiefeld")
-        }
-        "FileNotFound" | "NoServer" => format!("there is no bus ({text}); does dbus run?"),
-        "" => format!("{text}; does the system bus run? see: systemctl status dbus"),
-        _ => text,
-    }
-}
-
-fn fdo_parts(error: &fdo::Error) -> (String, String) {
-    use zbus::DBusError;
-    let text = error.description().unwrap_or_default().to_owned();
-    (error.name().to_string(), text)
 }
 
 /// What the reason of a hand-off that came back means.

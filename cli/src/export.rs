@@ -1,6 +1,7 @@
 //! `stiefelctl export-boot`
 
 use crate::client::Client;
+use crate::output::{Output, json, say};
 use anyhow::{Context, bail};
 use clap::Args;
 use std::fs::File;
@@ -22,6 +23,8 @@ pub struct ExportArgs {
     /// Take the ramdisk of this kernel (as `uname -r` prints it), not of the running one
     #[arg(long, value_name = "RELEASE")]
     kernel: Option<String>,
+    #[command(flatten)]
+    output: Output,
 }
 
 /// Writes the boot files.
@@ -51,12 +54,16 @@ pub async fn run(client: &Client, args: ExportArgs) -> anyhow::Result<()> {
     );
     ticket.fill(0);
     written?;
-    println!(
+    if args.output.json {
+        let files = ["vmlinuz", "initramfs.img", "cmdline"].map(|name| args.dir.join(name));
+        return json(&serde_json::json!({ "pairing": pairing.name, "files": files }));
+    }
+    say!(
         "{} boots from {}: vmlinuz, initramfs.img, cmdline.",
         pairing.name,
         args.dir.display()
     );
-    println!("Whoever has initramfs.img can borrow this machine's disk. Keep it as a key.");
+    say!("Whoever has initramfs.img can borrow this machine's disk. Keep it as a key.");
     Ok(())
 }
 

@@ -1,6 +1,10 @@
 //! `stiefelctl lend`, `confirm`, `cancel`
 
-use crate::client::{Client, reason_in_words};
+use crate::client::{ANYBODY, Client, reason_in_words};
+use crate::ending::Ending;
+use crate::human::seconds_until;
+use crate::interrupt::Interrupts;
+use crate::output::{clean, say};
 use anyhow::bail;
 use clap::Args;
 use futures_util::StreamExt;
@@ -17,7 +21,7 @@ pub struct LendArgs {
     /// Go ahead at once, without the countdown
     #[arg(long)]
     now: bool,
-    /// Wait until this machine leaves, and fail if it does not
+    /// Wait until this machine leaves, and fail if it does not; Ctrl-C calls it off
     #[arg(long)]
     wait: bool,
 }
@@ -31,16 +35,16 @@ pub async fn lend(client: &Client, args: LendArgs) -> anyhow::Result<()> {
         }
         None => (
             ObjectPath::try_from(names::PAIRINGS)?.into(),
-            "whichever paired machine asks first".into(),
+            ANYBODY.into(),
         ),
     };
     client.handoff.begin(&path, Default::default()).await?;
     if args.now {
         client.handoff.confirm().await?;
-        println!("This machine leaves its system now; the disk goes to {to}.");
+        say!("This machine leaves its system now; the disk goes to {to}.");
     } else {
         let seconds = seconds_until(client.handoff.deadline_usec().await?);
-        println!("The disk goes to {to} in {seconds} s. To stop it: stiefelctl cancel");
+        say!("The disk goes to {to} in {seconds} s. To stop it: stiefelctl cancel");
     }
     match args.wait {
         true => wait(client).await,
@@ -51,7 +55,7 @@ pub async fn lend(client: &Client, args: LendArgs) -> anyhow::Result<()> {
 /// Says yes.
 pub async fn confirm(client: &Client) -> anyhow::Result<()> {
     client.handoff.confirm().await?;
-    println!("Confirmed: this machine leaves its system now.");
+    say!("Confirmed: this machine leaves its system now.");
     Ok(())
 }
 
@@ -60,50 +64,64 @@ pub async fn cancel(client: &Client) -> anyhow::Result<()> {
     let state = client.handoff.state().await?;
     client.handoff.cancel().await?;
     match State::from(state.as_str()) {
-        State::Idle => println!("There was nothing to call off."),
+        State::Idle => say!("There was nothing to call off."),
         State::Announced
         | State::Preparing
         | State::Leaving
         | State::Reverting
-        | State::Unknown(_) => println!("Called off."),
+        | State::Unknown(_) => say!("Called off."),
     }
     Ok(())
 }
 
 /// Until the reboot was ordered, or the hand-off has come back.
 async fn wait(client: &Client) -> anyhow::Result<()> {
+    let mut interrupts = Interrupts::new()?;
     // This one keeps a cache, which the changes come from.
     let handoff = HandOffProxy::new(&client.bus).await?;
+    let owners = handoff.inner().receive_owner_changed().await?;
+    let mut gone = owners.filter(|owner| std::future::ready(owner.is_none()));
     let mut states = handoff.receive_state_changed().await;
-    while let Some(change) = states.next().await {
-        match State::from(change.get().await?.as_str()) {
+    let left = "the hand-off was left alone; see: stiefelctl status";
+    loop {
+        let state = tokio::select! {
+            change = states.next() => match change {
+                Some(change) => change.get().await?,
+                None => bail!("the bus has gone; see: stiefelctl status"),
+            },
+            Some(_) = gone.next() => bail!("the daemon has ended; see: journalctl -u stiefeld"),
+            () = interrupts.next() => {
+                interrupts.obey(client.handoff.cancel(), left).await?;
+                continue;
+            }
+        };
+        match State::from(state.as_str()) {
             State::Leaving => {
-                println!("The reboot into the ramdisk was ordered.");
+                say!("The reboot into the ramdisk was ordered.");
                 return Ok(());
             }
-            State::Idle => {
-                let reason = Reason::from(client.handoff.reason().await?.as_str());
-                let detail = client.handoff.detail().await?;
-                bail!(
-                    "the hand-off came back because {}: {detail}",
-                    reason_in_words(&reason)
-                );
-            }
+            State::Idle => return came_back(client, interrupts.called_off()).await,
             State::Announced | State::Preparing | State::Reverting | State::Unknown(_) => {}
         }
     }
-    bail!("the daemon has ended; see: journalctl -u stiefeld")
 }
 
-/// Whole seconds from now to a time of CLOCK_MONOTONIC.
-fn seconds_until(deadline_usec: u64) -> u64 {
-    let now = monotonic_usec();
-    deadline_usec.saturating_sub(now).div_ceil(1_000_000)
-}
-
-/// `/proc/uptime` would count suspended time; this clock does not.
-fn monotonic_usec() -> u64 {
-    let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
-    let secs = u64::try_from(now.tv_sec).unwrap_or(0);
-    secs * 1_000_000 + u64::try_from(now.tv_nsec).unwrap_or(0) / 1000
+async fn came_back(client: &Client, by_us: bool) -> anyhow::Result<()> {
+    if by_us {
+        return Err(Ending::Interrupted("called off".into()).into());
+    }
+    let reason = Reason::from(client.handoff.reason().await?.as_str());
+    let detail = clean(&client.handoff.detail().await?);
+    let text = format!(
+        "the hand-off came back because {}: {detail}",
+        reason_in_words(&reason)
+    );
+    match reason {
+        Reason::Cancelled | Reason::Expired => Err(Ending::CalledOff(text).into()),
+        Reason::None
+        | Reason::Blocked
+        | Reason::StepFailed
+        | Reason::RebootRefused
+        | Reason::Unknown(_) => bail!(text),
+    }
 }

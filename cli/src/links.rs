@@ -1,29 +1,54 @@
 //! `stiefelctl links`, `link`
 
-use crate::args::Output;
-use crate::client::{Client, Link};
+use crate::client::Client;
+use crate::facts::Link;
+use crate::human::speed;
+use crate::output::{CARE, Cell, FAINT, Output, PLAIN, Table, json, say};
+use crate::status::{policy_style, state_style};
 use anyhow::bail;
-use stiefel_dbus::proxy::LinkProxy;
+use stiefel_dbus::names;
 
 /// Lists the wired interfaces.
 pub async fn list(client: &Client, output: Output) -> anyhow::Result<()> {
-    let links = client.links().await?;
+    let links = client.objects().await?.links();
     if output.json {
-        println!("{}", serde_json::to_string_pretty(&links)?);
-        return Ok(());
+        return json(&links);
     }
     if links.is_empty() {
-        println!("There is no wired interface.");
+        say!("There is no wired interface.");
+        return Ok(());
     }
-    for link in links {
-        println!("{}", in_one_line(&link));
+    let mut table = Table::new(&["INTERFACE", "POLICY", "STATE", "SPEED", "ADDRESS", "DEVICE"]);
+    for link in &links {
+        let policy = match link.managed {
+            true => Cell::new(&link.policy, policy_style(link)),
+            false => Cell::new(format!("{}, kept for lending", link.policy), CARE),
+        };
+        table.row(vec![
+            (&link.interface).into(),
+            policy,
+            Cell::new(&link.state, state_style(link)),
+            Cell::new(speed(link.speed_mbps), PLAIN),
+            (&link.hardware_address).into(),
+            Cell::new(device(link), FAINT),
+        ]);
     }
-    Ok(())
+    table.print()
+}
+
+fn device(link: &Link) -> String {
+    let parts = [&link.bus, &link.device_id, &link.driver];
+    let there: Vec<&str> = parts
+        .into_iter()
+        .map(String::as_str)
+        .filter(|text| !text.is_empty())
+        .collect();
+    there.join(" ")
 }
 
 /// Changes what one is used for.
 pub async fn set_policy(client: &Client, name: &str, policy: &str) -> anyhow::Result<()> {
-    let links = client.links().await?;
+    let links = client.objects().await?.links();
     let wanted = |link: &&Link| link.interface == name || link.hardware_address == name;
     let Some(link) = links.iter().find(wanted) else {
         let there: Vec<_> = links.iter().map(|link| link.interface.as_str()).collect();
@@ -32,33 +57,9 @@ pub async fn set_policy(client: &Client, name: &str, policy: &str) -> anyhow::Re
             there.join(", ")
         );
     };
-    LinkProxy::builder(&client.bus)
-        .path(link.path.clone())?
-        .build()
-        .await?
-        .set_policy(policy)
+    client
+        .set(&link.path, names::LINK, "Policy", policy)
         .await?;
-    println!("{}: {policy}", link.interface);
+    say!("{}: {policy}", link.interface);
     Ok(())
-}
-
-fn in_one_line(link: &Link) -> String {
-    let mut parts = vec![link.policy.clone(), link.state.clone()];
-    if link.speed_mbps > 0 {
-        parts.push(format!("{} Mbit/s", link.speed_mbps));
-    }
-    if !link.managed {
-        parts.push("kept for lending".into());
-    }
-    parts.push(link.hardware_address.clone());
-    let device = [&link.bus, &link.device_id, &link.driver];
-    let device: Vec<&str> = device
-        .into_iter()
-        .map(String::as_str)
-        .filter(|text| !text.is_empty())
-        .collect();
-    if !device.is_empty() {
-        parts.push(device.join(" "));
-    }
-    format!("{}  {}", link.interface, parts.join(", "))
 }

@@ -1,59 +1,81 @@
 //! `stiefelctl pair`, `pairings`, `forget`, `policy`, `rename`
 
-use crate::args::Output;
+use crate::ask::{Consent, consent};
 use crate::client::Client;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use crate::facts::Pairing;
+use crate::human::ago;
+use crate::output::{CARE, Cell, FAINT, GOOD, HEAD, Output, PLAIN, Table, json, say};
+use serde_json::json;
+use stiefel_dbus::names;
+use stiefel_dbus::words::{PairingPolicy, Presence};
 
 /// Makes a pairing.
 pub async fn pair(client: &Client, name: &str, output: Output) -> anyhow::Result<()> {
     let path = client.manager.pair(name).await?;
     let id = client.pairing(&path).await?.id().await?;
     if output.json {
-        println!(
-            "{}",
-            serde_json::json!({ "id": id, "name": name, "path": path.as_str() })
-        );
-    } else {
-        println!("Paired with {name}.");
-        println!("Next, write what it boots from: stiefelctl export-boot '{name}' DIR");
+        return json(&json!({ "id": id, "name": name, "path": path.as_str() }));
     }
+    say!("Paired with {name}.");
+    say!("Next, make what it boots from: stiefelctl write-stick '{name}' DRIVE");
     Ok(())
 }
 
 /// Lists the pairings.
 pub async fn list(client: &Client, output: Output) -> anyhow::Result<()> {
-    let pairings = client.pairings().await?;
+    let pairings = client.objects().await?.pairings();
     if output.json {
-        println!("{}", serde_json::to_string_pretty(&pairings)?);
-        return Ok(());
+        return json(&pairings);
     }
     if pairings.is_empty() {
-        println!("No machine is paired. Make a pairing with: stiefelctl pair NAME");
+        say!("No machine is paired. Make a pairing with: stiefelctl pair NAME");
+        return Ok(());
     }
-    for pairing in pairings {
-        println!(
-            "{}  {}  {}, seen {}, last loan {}",
-            pairing.id,
-            pairing.name,
-            pairing.policy,
-            match pairing.presence.as_str() {
-                "searching" => "now".into(),
-                _ => ago(pairing.last_seen_usec),
-            },
-            ago(pairing.last_loan_usec)
-        );
+    let mut table = Table::new(&["NAME", "POLICY", "SEEN", "LAST LOAN", "STICK", "ID"]);
+    for pairing in &pairings {
+        let policy = match PairingPolicy::from(pairing.policy.as_str()) {
+            PairingPolicy::Automatic => HEAD,
+            PairingPolicy::Never => FAINT,
+            PairingPolicy::Ask | PairingPolicy::Unknown(_) => PLAIN,
+        };
+        table.row(vec![
+            (&pairing.name).into(),
+            Cell::new(&pairing.policy, policy),
+            seen(pairing),
+            ago(pairing.last_loan_usec).into(),
+            stick(pairing).into(),
+            Cell::new(&pairing.id, FAINT),
+        ]);
     }
-    Ok(())
+    table.print()
 }
 
-/// Destroys one.
-pub async fn forget(client: &Client, name: &str) -> anyhow::Result<()> {
+/// Whether it searches, or when it did.
+pub fn seen(pairing: &Pairing) -> Cell {
+    match Presence::from(pairing.presence.as_str()) {
+        Presence::Searching => Cell::new("searching", GOOD),
+        Presence::Outdated => Cell::new("searching with an old stick, make it anew", CARE),
+        Presence::Away | Presence::Unknown(_) => Cell::new(ago(pairing.last_seen_usec), FAINT),
+    }
+}
+
+fn stick(pairing: &Pairing) -> String {
+    match pairing.last_stick_usec {
+        0 => "none".into(),
+        made => ago(made),
+    }
+}
+
+/// Destroys one, if that is meant.
+pub async fn forget(client: &Client, name: &str, yes: Consent) -> anyhow::Result<()> {
     let pairing = client.find(name).await?;
+    let name = &pairing.name;
+    consent(
+        yes,
+        &format!("Forget {name}? Its boot media will be of no use any more."),
+    )?;
     client.pairing(&pairing.path).await?.forget().await?;
-    println!(
-        "{} is forgotten; its boot media are of no use any more.",
-        pairing.name
-    );
+    say!("{name} is forgotten; its boot media are of no use any more.");
     Ok(())
 }
 
@@ -61,11 +83,9 @@ pub async fn forget(client: &Client, name: &str) -> anyhow::Result<()> {
 pub async fn set_policy(client: &Client, name: &str, policy: &str) -> anyhow::Result<()> {
     let pairing = client.find(name).await?;
     client
-        .pairing(&pairing.path)
-        .await?
-        .set_policy(policy)
+        .set(&pairing.path, names::PAIRING, "Policy", policy)
         .await?;
-    println!("{}: {policy}", pairing.name);
+    say!("{}: {policy}", pairing.name);
     Ok(())
 }
 
@@ -73,38 +93,8 @@ pub async fn set_policy(client: &Client, name: &str, policy: &str) -> anyhow::Re
 pub async fn rename(client: &Client, name: &str, new_name: &str) -> anyhow::Result<()> {
     let pairing = client.find(name).await?;
     client
-        .pairing(&pairing.path)
-        .await?
-        .set_name(new_name)
+        .set(&pairing.path, names::PAIRING, "Name", new_name)
         .await?;
-    println!("{} is now called {new_name}.", pairing.name);
+    say!("{} is now called {new_name}.", pairing.name);
     Ok(())
-}
-
-fn ago(usec: u64) -> String {
-    if usec == 0 {
-        return "never".into();
-    }
-    let then = UNIX_EPOCH + Duration::from_micros(usec);
-    let secs = SystemTime::now()
-        .duration_since(then)
-        .unwrap_or_default()
-        .as_secs();
-    match secs {
-        0..=59 => format!("{secs} s ago"),
-        60..=3599 => format!("{} min ago", secs / 60),
-        3600..=86_399 => format!("{} h ago", secs / 3600),
-        _ => format!("{} days ago", secs / 86_400),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn zero_is_never() {
-        assert_eq!(ago(0), "never");
-        assert!(ago(1).ends_with("days ago"));
-    }
 }

@@ -1,6 +1,6 @@
 //! `stiefelctl serve`: a disk for any NBD client, without a daemon, a hand-off or a reboot.
 
-use crate::args::Output;
+use crate::output::Output;
 use anyhow::{Context, bail};
 use clap::Args;
 use serde_json::json;

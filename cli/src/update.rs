@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 
+use crate::output::{json_line, say};
 use anyhow::{Context, bail};
 use clap::Args;
 use stiefel_core::modules::Purpose;
@@ -47,7 +48,7 @@ pub fn run(args: &UpdateArgs) -> anyhow::Result<()> {
         let found = remove(&images, release)?;
         if !args.json {
             let what = if found { "Removed the" } else { "There is no" };
-            println!("{what} ramdisk for {release}.");
+            say!("{what} ramdisk for {release}.");
         }
         return Ok(());
     }
@@ -66,10 +67,10 @@ pub fn run(args: &UpdateArgs) -> anyhow::Result<()> {
     for release in &releases {
         let options = options(args, release);
         match build(&options) {
-            Ok(manifest) if args.json => println!("{}", serde_json::to_string(&manifest)?),
+            Ok(manifest) if args.json => json_line(&manifest)?,
             Ok(manifest) => {
-                print!("{}", summary(&manifest, args.verbose));
-                println!("  in {}", image_path(&options.out, release).display());
+                say!("{}", summary(&manifest, args.verbose).trim_end());
+                say!("  in {}", image_path(&options.out, release).display());
             }
             Err(error) if releases.len() == 1 => return Err(error.into()),
             Err(error) => {
