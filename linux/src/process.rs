@@ -12,6 +12,9 @@ use rustix::thread::{UnshareFlags, unshare_unsafe};
 
 use crate::error::{Error, Result, Tried};
 
+/// The lowest priority of a process (setpriority(2)).
+const NICEST: i32 = 19;
+
 /// Which of the two processes we are after [`fork`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fork {
@@ -52,6 +55,20 @@ pub fn mark_as_storage_daemon() -> Result<()> {
         .open("/proc/self/mem")
         .tried(tried)?;
     memory.write_all_at(b"@", address).tried(tried)
+}
+
+/// Lets every other process go first, whenever there is one that wants to. Needs `/proc`.
+///
+/// With CONFIG_SCHED_AUTOGROUP the processor is shared between sessions, and a process's own
+/// niceness counts within its session only (sched(7)): so it becomes a session that is nice.
+pub fn yield_to_others() -> Result<()> {
+    let tried = || "cannot yield to other processes".to_owned();
+    rustix::process::setsid().tried(tried)?;
+    rustix::process::setpriority_process(None, NICEST).tried(tried)?;
+    match fs::write("/proc/self/autogroup", NICEST.to_string()) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        result => result.tried(tried),
+    }
 }
 
 /// Puts this thread into a new, empty network namespace. Sockets that are open stay in theirs.

@@ -2,8 +2,9 @@
 //! disk a local one.
 //!
 //! ```text
-//! PID 1        card's driver, nbd ── fork ── keyboard drivers ── wait ───────▶ exec the system's init
-//! supervisor                          └─ card, tunnel, disk ── "attached" ──┴─▶ keeps the disk attached
+//! PID 1        card's driver, nbd ── fork ── fork ── wait ──────────────────▶ exec the system's init
+//! supervisor                          └─ card, tunnel, disk ── "attached" ─┴─▶ keeps the disk attached
+//! keyboards                                   └─ drivers ──▶ exit
 //! ```
 
 use std::convert::Infallible;
@@ -13,8 +14,6 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use rustix::event::{PollFd, PollFlags, poll};
-use rustix::io::Errno;
 use rustix::process::{WaitOptions, waitpid};
 use stiefel_core::modules::Purpose;
 use stiefel_core::net::MacAddress;
@@ -57,7 +56,8 @@ pub fn run(ticket: AttachTicket) -> anyhow::Result<Infallible> {
     let init = ticket.init.clone();
     let lender = ticket.lender.clone();
     let (attached, hardware) = start_supervisor(ticket, hardware)?;
-    if !drive_keyboards_until(attached, hardware)? {
+    start_keyboards(hardware)?;
+    if !wait_until(attached) {
         bail!("the disk of {lender} cannot be attached (the lines above say why)");
     }
     say(&format!(
@@ -132,28 +132,26 @@ fn supervise(ticket: AttachTicket, hardware: Hardware, attached: PipeWriter) -> 
     }
 }
 
-/// Loads keyboard drivers until the supervisor is done; true when it has attached the disk.
-fn drive_keyboards_until(mut attached: PipeReader, mut hardware: Hardware) -> anyhow::Result<bool> {
-    let uevents = Uevents::open()?;
-    hardware.coldplug(KEYBOARD);
-    // A USB keyboard may be found only when the disk is there and nobody listens any more.
-    // These two drive nearly all; an image without them has them in its kernel, or none.
-    let _ = hardware.load_named(&["usbhid", "hid_generic"]);
-    loop {
-        let mut fds = [
-            PollFd::new(&attached, PollFlags::IN),
-            PollFd::new(&uevents, PollFlags::IN),
-        ];
-        match poll(&mut fds, None) {
-            Err(Errno::INTR) => continue,
-            result => result.context("cannot wait for the disk")?,
-        };
-        let done = !fds[0].revents().is_empty();
-        if done {
-            return Ok(matches!(attached.read(&mut [0]), Ok(1)));
+/// Loads keyboard drivers in a process of its own, behind everything else: nobody types before
+/// there is a system to type into. It ends when what is there is driven.
+fn start_keyboards(mut hardware: Hardware) -> anyhow::Result<()> {
+    match process::fork()? {
+        Fork::Parent(_) => Ok(()),
+        Fork::Child => {
+            // A kernel without groups of processes lets us run beside the others.
+            let _ = process::yield_to_others();
+            hardware.coldplug(KEYBOARD);
+            // A USB keyboard may be found only when the disk is there and nobody looks any more.
+            // These two drive nearly all; an image without them has them in its kernel, or none.
+            let _ = hardware.load_named(&["usbhid", "hid_generic"]);
+            std::process::exit(0)
         }
-        hardware.hotplug(&uevents.take()?, KEYBOARD);
     }
+}
+
+/// True when the supervisor has attached the disk.
+fn wait_until(mut attached: PipeReader) -> bool {
+    matches!(attached.read(&mut [0]), Ok(1))
 }
 
 /// Leaves everything as the kernel would have left it, and starts what it would have started,

@@ -187,6 +187,8 @@ class Loan:
         with self.journey.leg(LENT_UP) as leg:
             leg.end = self._wait_up(self.desktop, here, 0)
             self._check_root(self.desktop, "/dev/nbd0")
+            steps = self.desktop.run("dmesg | grep -F stiefel:")
+            (self.lab.out / "desktop.attach.log").write_text(steps + "\n", encoding="utf-8")
         memory, _ = self.laptop.console.wait(words.HELD, STEP_SECONDS)
         self.journey.facts["lender_memory_mib"] = int(memory.group(1))
 
