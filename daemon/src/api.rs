@@ -1,11 +1,15 @@
 //! The bus: objects that show the [`View`] and pass requests on. No logic.
 
+mod drive;
 mod handoff;
 mod job;
 mod link;
+mod loan;
 mod manager;
+mod medium;
 mod pairing;
 mod publisher;
+mod settings;
 
 pub use publisher::{Publication, Publisher};
 
@@ -16,12 +20,13 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use stiefel_core::handoff::Refusal;
+use stiefel_core::pairing::PairingId;
 use stiefel_dbus::names;
 use tokio::sync::{mpsc, oneshot, watch};
 use zbus::fdo;
 use zbus::message::{Header, Message};
 use zbus::names::ErrorName;
-use zbus::zvariant::OwnedValue;
+use zbus::zvariant::{ObjectPath, OwnedObjectPath, OwnedValue};
 
 /// Requests that may wait for the loop; more callers wait in the queue of the bus.
 pub const CALLS: usize = 64;
@@ -95,7 +100,15 @@ impl BusError {
             Refused::HandOff(Refusal::TooLate) => "TooLate",
             Refused::NotPaired => "NotPaired",
             Refused::NameTaken(_) => "NameTaken",
-            Refused::TooMany | Refused::TooManyLinks => "TooMany",
+            Refused::TooMany | Refused::TooManyLinks | Refused::TooManySubscribers => "TooMany",
+            Refused::JobRuns => "InProgress",
+            Refused::ImageMissing => "ImageMissing",
+            Refused::NotRemovable => "NotRemovable",
+            Refused::NoDrive => "NoDrive",
+            Refused::DriveBusy { .. } => "DriveBusy",
+            Refused::NotBorrowed => "NotBorrowed",
+            // Told by the standard error of that name.
+            Refused::NotSupported(_) => "NotSupported",
             Refused::NoLink => "NoLink",
             Refused::NoJob => "NoJob",
             Refused::Borrowed => "Borrowed",
@@ -106,7 +119,10 @@ impl BusError {
 
 impl From<Refused> for BusError {
     fn from(refused: Refused) -> Self {
-        Self::Refused(refused)
+        match refused {
+            Refused::NotSupported(why) => Self::Standard(fdo::Error::NotSupported(why)),
+            refused => Self::Refused(refused),
+        }
     }
 }
 
@@ -156,6 +172,34 @@ impl zbus::DBusError for BusError {
             // Only `create_reply` has a text of its own.
             Self::Refused(_) => None,
         }
+    }
+}
+
+/// The only option of a call, true or false; false if it is not there.
+fn flag(options: HashMap<String, OwnedValue>, name: &str) -> Result<bool, BusError> {
+    let mut value = false;
+    for (key, given) in options {
+        let known = key == name;
+        let given = bool::try_from(given).ok().filter(|_| known);
+        // The key may be anything; it is not sent back.
+        let wrong = || BusError::invalid(format!("only the option \"{name}\" is known, a boolean"));
+        value = given.ok_or_else(wrong)?;
+    }
+    Ok(value)
+}
+
+/// The pairing that a caller means.
+fn pairing_at(path: &ObjectPath<'_>) -> Result<PairingId, Refused> {
+    let id = path.strip_prefix(names::PAIRINGS);
+    let id = id.and_then(|id| id.strip_prefix('/')?.parse().ok());
+    id.ok_or(Refused::NotPaired)
+}
+
+/// The job that an answer speaks of.
+fn job_at(answer: Answer) -> Result<OwnedObjectPath, BusError> {
+    match answer {
+        Answer::Begun(job) => Ok(ObjectPath::from_string_unchecked(names::job_path(job)).into()),
+        Answer::Done | Answer::Paired(_) | Answer::Ticket(_) => Err(BusError::wrong_answer()),
     }
 }
 

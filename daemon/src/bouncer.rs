@@ -30,6 +30,10 @@ pub enum Action {
     WriteStick,
     /// Change settings.
     Manage,
+    /// Give a lent disk back.
+    GiveBack,
+    /// Have a loan measured.
+    Watch,
 }
 
 impl Action {
@@ -43,6 +47,8 @@ impl Action {
             Self::Pair => "pair",
             Self::WriteStick => "write-stick",
             Self::Manage => "manage",
+            Self::GiveBack => "give-back",
+            Self::Watch => "watch",
         }
     }
 }

@@ -3,7 +3,11 @@
 //!
 //! A mistake is told with file, line and key, and everything else holds.
 
+pub mod settings;
+pub mod words;
+
 use std::fs;
+use std::ops::RangeInclusive;
 use std::path::Path;
 use std::time::Duration;
 use stiefel_core::net::MacAddress;
@@ -23,6 +27,10 @@ pub struct Config {
     pub link: Option<LinkName>,
     /// What plugging the stiefellink in brings about while armed.
     pub on_plug: Policy,
+    /// What becomes of an announced hand-off when the charger is unplugged.
+    pub on_ac_loss: OnAcLoss,
+    /// What a system on a lent disk does when the lender's battery is nearly empty.
+    pub on_low_power: OnLowPower,
     /// How long people may object to a hand-off that goes ahead.
     pub countdown: Duration,
     /// How long people have to agree to one that needs it.
@@ -44,11 +52,45 @@ pub enum LinkName {
     Mac(MacAddress),
 }
 
+/// What becomes of an announced hand-off that goes ahead when the charger is unplugged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnAcLoss {
+    /// It needs a yes.
+    Ask,
+    /// It is called off.
+    CallOff,
+    /// It goes ahead, unless the charge forbids that.
+    GoAhead,
+}
+
+/// What a system on a lent disk does when the lender's battery is nearly empty.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnLowPower {
+    /// It gives the disk back.
+    GiveBack,
+    /// It only warns.
+    Warn,
+}
+
+/// From and to how many seconds people may object.
+pub const COUNTDOWN: RangeInclusive<u32> = 1..=600;
+/// From and to how many seconds people have to agree.
+pub const CONFIRM: RangeInclusive<u32> = 1..=3600;
+/// From and to how many seconds the ramdisk waits for a borrower; half a minute for a machine
+/// that boots, a day for a person.
+pub const OFFER: RangeInclusive<u32> = 30..=86_400;
+/// From and to how many seconds both wait for each other; longer than it takes to plug in.
+pub const PATIENCE: RangeInclusive<u32> = 10..=86_400;
+/// Percent.
+pub const PERCENT: RangeInclusive<u32> = 0..=100;
+
 impl Default for Config {
     fn default() -> Self {
         Self {
             link: None,
             on_plug: Policy::Ask,
+            on_ac_loss: OnAcLoss::Ask,
+            on_low_power: OnLowPower::GiveBack,
             countdown: Duration::from_secs(10),
             confirm_within: Duration::from_secs(60),
             on_battery: OnBattery::default(),
@@ -140,28 +182,18 @@ impl Config {
                 self.link = Some(LinkName::Mac(mac.map_err(|error| format!("{error}"))?));
             }
             ("link", "on-plug") => {
-                self.on_plug = match text(value)? {
-                    "ask" => Policy::Ask,
-                    "automatic" => Policy::Automatic,
-                    "never" => Policy::Never,
-                    _ => return Err("\"ask\", \"automatic\" or \"never\" is needed".into()),
-                }
+                self.on_plug = words::policy(text(value)?)?;
             }
-            ("hand-off", "countdown-secs") => self.countdown = secs(value, 1, 600)?,
-            ("hand-off", "confirm-secs") => self.confirm_within = secs(value, 1, 3600)?,
-            ("hand-off", "on-battery") => {
-                self.on_battery = match text(value)? {
-                    "refuse" => OnBattery::Refuse,
-                    "warn" => OnBattery::Warn,
-                    "allow" => OnBattery::Allow,
-                    _ => return Err("\"refuse\", \"warn\" or \"allow\" is needed".into()),
-                }
-            }
+            ("hand-off", "countdown-secs") => self.countdown = secs(value, &COUNTDOWN)?,
+            ("hand-off", "confirm-secs") => self.confirm_within = secs(value, &CONFIRM)?,
+            ("hand-off", "on-battery") => self.on_battery = words::on_battery(text(value)?)?,
+            ("hand-off", "on-ac-loss") => self.on_ac_loss = words::on_ac_loss(text(value)?)?,
             ("hand-off", "battery-percent") => {
-                self.battery_percent = number(value, 0, 100)? as f64;
+                self.battery_percent = f64::from(number(value, &PERCENT)?);
             }
-            ("loan", "offer-secs") => self.limits.offer_secs = number(value, 30, 86_400)?,
-            ("loan", "patience-secs") => self.limits.patience_secs = number(value, 10, 86_400)?,
+            ("loan", "on-low-power") => self.on_low_power = words::on_low_power(text(value)?)?,
+            ("loan", "offer-secs") => self.limits.offer_secs = number(value, &OFFER)?,
+            ("loan", "patience-secs") => self.limits.patience_secs = number(value, &PATIENCE)?,
             _ => return Err("no such key".into()),
         }
         Ok(())
@@ -172,16 +204,32 @@ fn text<'a>(value: &'a DeValue<'_>) -> Result<&'a str, String> {
     value.as_str().ok_or_else(|| "a text is needed".into())
 }
 
-fn number(value: &DeValue<'_>, least: u32, most: u32) -> Result<u32, String> {
+fn number(value: &DeValue<'_>, range: &RangeInclusive<u32>) -> Result<u32, String> {
     value
         .as_integer()
         .and_then(|number| u32::from_str_radix(number.as_str(), number.radix()).ok())
-        .filter(|number| (least..=most).contains(number))
-        .ok_or_else(|| format!("a whole number from {least} to {most} is needed"))
+        .ok_or_else(|| out_of(range))
+        .and_then(|number| within(number, range))
 }
 
-fn secs(value: &DeValue<'_>, least: u32, most: u32) -> Result<Duration, String> {
-    number(value, least, most).map(|secs| Duration::from_secs(secs.into()))
+fn secs(value: &DeValue<'_>, range: &RangeInclusive<u32>) -> Result<Duration, String> {
+    number(value, range).map(|secs| Duration::from_secs(secs.into()))
+}
+
+/// The number, if it is in its range.
+///
+/// # Errors
+/// Which range that is.
+pub fn within(number: u32, range: &RangeInclusive<u32>) -> Result<u32, String> {
+    match range.contains(&number) {
+        true => Ok(number),
+        false => Err(out_of(range)),
+    }
+}
+
+fn out_of(range: &RangeInclusive<u32>) -> String {
+    let (least, most) = (range.start(), range.end());
+    format!("a whole number from {least} to {most} is needed")
 }
 
 #[cfg(test)]

@@ -5,13 +5,21 @@
 pub mod calls;
 pub mod jobs;
 mod links;
+pub mod loan;
+mod past;
 mod picture;
+mod settings;
+mod sticks;
 mod triggers;
+mod warnings;
 
-use crate::config::{self, Config};
+use crate::config::settings::Settings;
+use crate::config::{self, Config, OnAcLoss};
 use crate::hands::Order;
 use crate::request::{Answer, Refused, Reply};
-use crate::store::{LinkRecord, Record, Store};
+use crate::store::{LastLoan, LinkRecord, Record, Store};
+use crate::world::boot::Boot;
+use crate::world::drives::Drive;
 use crate::world::{Happening, Link, Plan, PowerNow, Survey, Trouble};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -56,6 +64,8 @@ pub struct Outbox {
     pub survey: bool,
     /// A job shall begin or end.
     pub work: Option<jobs::Work>,
+    /// Whose leaving of the bus shall be told.
+    pub follow: Vec<String>,
 }
 
 /// Everything that the daemon knows.
@@ -65,11 +75,14 @@ pub struct Daemon {
     folder: PathBuf,
     config: Config,
     config_mistakes: Vec<String>,
+    settings: Settings,
     store: Store,
     store_mistakes: Vec<String>,
     armed: bool,
     records: BTreeMap<PairingId, Record>,
     heard: BTreeMap<PairingId, Duration>,
+    /// When we heard somebody with another version of the protocol last.
+    outdated: BTreeMap<PairingId, Duration>,
     declined: BTreeMap<PairingId, Duration>,
     links: Option<Vec<Link>>,
     link_records: Vec<LinkRecord>,
@@ -78,6 +91,12 @@ pub struct Daemon {
     users: Vec<String>,
     power: PowerNow,
     inhibitors: Vec<Inhibitor>,
+    drives: Vec<Drive>,
+    /// Why no sticks can be made, if so.
+    no_sticks: Option<Trouble>,
+    loan: loan::Borrowing,
+    last_loan: Option<LastLoan>,
+    boot: Boot,
     survey: Survey,
     surveying: bool,
     /// Whose survey is under way, and whose has to be a later one.
@@ -88,6 +107,10 @@ pub struct Daemon {
     jobs: BTreeMap<u32, jobs::Job>,
     last_job: u32,
     trigger: Trigger,
+    /// Whether there was a hand-off that `trigger` has brought about.
+    triggered: bool,
+    /// How long the wait that is announced takes as a whole.
+    countdown: Duration,
     detail: String,
     ending: bool,
     /// After how long without a call it may end, and when the last one was.
@@ -108,21 +131,29 @@ impl Daemon {
         config_folder: PathBuf,
         store: Store,
         survey: Survey,
+        boot: Boot,
     ) -> Result<Self, Trouble> {
         let (records, mut store_mistakes) = store.load()?;
         let (link_records, mistake) = store.load_links();
         store_mistakes.extend(mistake);
-        let (config, config_mistakes) = config::load(&config_folder);
-        Ok(Self {
+        let (settings, mistake) = store.load_settings();
+        store_mistakes.extend(mistake);
+        let (last_loan, mistake) = store.load_last_loan();
+        store_mistakes.extend(mistake);
+        let (mut config, config_mistakes) = config::load(&config_folder);
+        settings.rule(&mut config);
+        let mut this = Self {
             lender,
             folder: config_folder,
             config,
             config_mistakes,
+            settings,
             armed: store.armed(),
             store,
             store_mistakes,
             records,
             heard: BTreeMap::new(),
+            outdated: BTreeMap::new(),
             declined: BTreeMap::new(),
             links: None,
             link_records,
@@ -131,6 +162,11 @@ impl Daemon {
             users: vec![],
             power: PowerNow::MAINS,
             inhibitors: vec![],
+            drives: vec![],
+            no_sticks: None,
+            loan: loan::Borrowing::default(),
+            last_loan,
+            boot,
             survey,
             surveying: false,
             refreshing: vec![],
@@ -140,29 +176,41 @@ impl Daemon {
             jobs: BTreeMap::new(),
             last_job: 0,
             trigger: Trigger::Person,
+            triggered: false,
+            countdown: Duration::ZERO,
             detail: String::new(),
             ending: false,
             idle_after: None,
             last_used: Duration::ZERO,
             tag: String::new(),
             outbox: Outbox::default(),
-        })
+        };
+        this.note_return();
+        Ok(this)
     }
 
     /// Takes note of something that happened.
     pub fn happened(&mut self, happening: Happening, now: Now) {
         match happening {
             Happening::Sought(pairing) => self.sought(pairing, now),
+            Happening::Outdated(pairing) => self.heard_outdated(pairing, now),
             Happening::Woken(pairing) => self.woken(pairing, now),
             Happening::Links(links) => self.linked(links, now),
             Happening::Power(power) => self.powered(power, now),
+            Happening::Drives(drives) => self.drives = drives,
+            Happening::Loan(loan) => self.borrowed(*loan, now),
+            Happening::Left(name) => self.loan.unsubscribe(&name),
+            Happening::PoweredOff(result) => self.powered_off(result, now),
+            // The loop lets `call` answer those.
+            Happening::Asked(_) => {}
+            Happening::LastLoan(loan) => self.last_loan = Some(loan),
             Happening::Claimed(interfaces, trouble) => {
                 self.claimed = interfaces;
                 self.claim_trouble = trouble;
             }
             Happening::Users(users) => self.users = users,
             Happening::Progressed(job, progress) => self.progressed(job, progress),
-            Happening::Ended(job, end) => self.job_ended(job, end),
+            Happening::Ended(job, end) => self.job_ended(job, end, now),
             Happening::Inhibitors(inhibitors) => self.inhibitors = inhibitors,
             Happening::Noticed(survey) => self.survey = *survey,
             Happening::Surveyed(survey) => self.surveyed(survey),
@@ -194,7 +242,9 @@ impl Daemon {
             self.decline(now);
         }
         self.obey(effect, now);
+        self.end_loan_when_due(now);
         self.heard.retain(|_, at| *at + PRESENCE > now.monotonic);
+        self.outdated.retain(|_, at| *at + PRESENCE > now.monotonic);
         self.declined.retain(|_, until| *until > now.monotonic);
         self.note_the_end();
     }
@@ -210,9 +260,11 @@ impl Daemon {
             | HandOff::Reverting { .. } => None,
         };
         let idle = self.idle_at();
-        let absent = self.heard.values().map(|at| *at + PRESENCE);
+        let heard = self.heard.values().chain(self.outdated.values());
+        let absent = heard.map(|at| *at + PRESENCE);
         deadline
             .into_iter()
+            .chain(self.loan_ends_at())
             .chain(absent)
             .chain(self.declined.values().copied())
             .chain(idle)
@@ -249,11 +301,21 @@ impl Daemon {
         else {
             return;
         };
-        if lost && self.config.on_battery != OnBattery::Allow {
-            self.detail = "The charger was unplugged; shall the disk be lent on battery?".into();
-            let deadline = now.monotonic + self.config.confirm_within;
-            let effect = self.machine.handle(Event::Reopened { deadline });
-            self.obey(effect, now);
+        match self.config.on_ac_loss {
+            OnAcLoss::Ask if lost && self.config.on_battery != OnBattery::Allow => {
+                self.detail =
+                    "The charger was unplugged; shall the disk be lent on battery?".into();
+                self.countdown = self.config.confirm_within;
+                let deadline = now.monotonic + self.countdown;
+                let effect = self.machine.handle(Event::Reopened { deadline });
+                self.obey(effect, now);
+            }
+            OnAcLoss::CallOff if lost => {
+                self.detail = "The charger was unplugged".into();
+                let effect = self.machine.handle(Event::Blocked);
+                self.obey(effect, now);
+            }
+            OnAcLoss::Ask | OnAcLoss::CallOff | OnAcLoss::GoAhead => {}
         }
     }
 
@@ -276,7 +338,11 @@ impl Daemon {
 
     /// When that will be; `None` while there is something to do, or to wait for.
     fn idle_at(&self) -> Option<Duration> {
-        let rests = !self.armed && !self.is_at_stake() && self.running_job().is_none();
+        // Whoever shows a loan does not ask again, and a nearly empty battery has to be heard of.
+        let rests = !self.armed
+            && !self.survey.borrowed
+            && !self.is_at_stake()
+            && self.running_job().is_none();
         let after = self.idle_after.filter(|_| rests)?;
         Some(self.last_used + after)
     }
@@ -297,6 +363,7 @@ impl Daemon {
     /// A new hand-off: the story of the last one is over.
     fn begun(&mut self, effect: Option<Effect>, now: Now) {
         self.detail.clear();
+        self.triggered = true;
         self.tag = format!("{:x}", now.wall_usec);
         let to = self.asker(self.machine.borrower());
         tracing::info!(hand_off = %self.tag, trigger = ?self.trigger, "announced: {to}");
@@ -372,18 +439,6 @@ impl Daemon {
         }
     }
 
-    fn remember_loan(&mut self, now: Now) {
-        let Some(Borrower::Pairing(pairing)) = self.machine.borrower() else {
-            return;
-        };
-        if let Some(record) = self.records.get_mut(&pairing) {
-            record.last_loan_usec = now.wall_usec;
-            if let Err(error) = self.store.save(record) {
-                tracing::warn!("{error}");
-            }
-        }
-    }
-
     /// The borrower of a hand-off that ended with a no is not listened to for a while.
     fn decline(&mut self, now: Now) {
         if let Trigger::Search(pairing) = self.trigger {
@@ -393,6 +448,7 @@ impl Daemon {
 
     fn refresh(&mut self, reply: Option<Reply>) {
         (self.config, self.config_mistakes) = config::load(&self.folder);
+        self.settings.rule(&mut self.config);
         if self.surveying {
             self.refreshing_next.extend(reply);
             self.survey_again = true;

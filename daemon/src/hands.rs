@@ -26,6 +26,11 @@ pub enum Order {
     Undo(Step),
     /// Reboot into the loaded kernel.
     Leave,
+    /// Switch the machine off; with `force`, although a program forbids it.
+    PowerOff {
+        /// Whether it may not.
+        force: bool,
+    },
 }
 
 /// What the hands work with.
@@ -50,12 +55,8 @@ impl Hands {
     /// Carries out orders until there are no more.
     pub async fn work(mut self, mut orders: mpsc::Receiver<Order>, reporter: Reporter) {
         while let Some(order) = orders.recv().await {
-            let (event, complaint) = self.obey(order, &reporter).await;
-            if reporter
-                .send(Happening::Report(event, complaint))
-                .await
-                .is_err()
-            {
+            let happening = self.obey(order, &reporter).await;
+            if reporter.send(happening).await.is_err() {
                 return;
             }
         }
@@ -79,26 +80,9 @@ impl Hands {
         }
     }
 
-    async fn obey(&mut self, order: Order, reporter: &Reporter) -> (Event, Option<String>) {
-        match order {
-            Order::Do(step, plan) => {
-                let name = crate::view::step(step);
-                self.turnstile.pass("before", name.as_str()).await;
-                let done = match self.turnstile.check(name.as_str()) {
-                    Ok(()) => self.take(step, *plan, reporter).await,
-                    Err(trouble) => Err(trouble),
-                };
-                self.turnstile.pass("after", name.as_str()).await;
-                let Err(Trouble(why)) = done else {
-                    return (Event::Done(step), None);
-                };
-                // What fails half-way has to leave nothing behind.
-                let mut complaint = why;
-                if let Err(Trouble(more)) = self.undo(step).await {
-                    complaint = format!("{complaint}; {more}");
-                }
-                (Event::Failed(step), Some(complaint))
-            }
+    async fn obey(&mut self, order: Order, reporter: &Reporter) -> Happening {
+        let (event, complaint) = match order {
+            Order::Do(step, plan) => self.do_step(step, *plan, reporter).await,
             Order::Undo(step) => {
                 let name = crate::view::step(step);
                 self.turnstile.pass("undo", name.as_str()).await;
@@ -110,7 +94,36 @@ impl Hands {
                 let Err(Trouble(text)) = self.session.reboot_by_kexec().await;
                 (Event::Stayed, Some(text))
             }
+            Order::PowerOff { force } => {
+                let done = patiently(self.session.power_off(force)).await;
+                return Happening::PoweredOff(done);
+            }
+        };
+        Happening::Report(event, complaint)
+    }
+
+    async fn do_step(
+        &mut self,
+        step: Step,
+        plan: Plan,
+        reporter: &Reporter,
+    ) -> (Event, Option<String>) {
+        let name = crate::view::step(step);
+        self.turnstile.pass("before", name.as_str()).await;
+        let done = match self.turnstile.check(name.as_str()) {
+            Ok(()) => self.take(step, plan, reporter).await,
+            Err(trouble) => Err(trouble),
+        };
+        self.turnstile.pass("after", name.as_str()).await;
+        let Err(Trouble(why)) = done else {
+            return (Event::Done(step), None);
+        };
+        // What fails half-way has to leave nothing behind.
+        let mut complaint = why;
+        if let Err(Trouble(more)) = self.undo(step).await {
+            complaint = format!("{complaint}; {more}");
         }
+        (Event::Failed(step), Some(complaint))
     }
 
     async fn take(&mut self, step: Step, plan: Plan, reporter: &Reporter) -> Result<(), Trouble> {

@@ -28,12 +28,13 @@ use crate::daemon::calls::Fresh;
 use crate::daemon::jobs::Work;
 use crate::daemon::{Daemon, Now};
 use crate::hands::Order;
-use crate::request::Call;
+use crate::request::{Call, Request};
 use crate::view::View;
 use crate::watchdog::Watchdog;
 use crate::world::claims::Claims;
 use crate::world::searches::Audience;
-use crate::world::{Happening, Machine, Maker, Reporter, Running};
+use crate::world::sticks::StickMaker;
+use crate::world::{Happening, Machine, Maker, Reporter, Running, Trouble};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -66,11 +67,13 @@ struct Loop {
     reporter: Reporter,
     machine: Arc<dyn Machine>,
     maker: Box<dyn Maker>,
+    stick_maker: Box<dyn StickMaker>,
     /// The job that goes on.
     running: Option<Running>,
     orders: mpsc::Sender<Order>,
     audience: watch::Sender<Option<Audience>>,
     claims: watch::Sender<Option<Claims>>,
+    watched: watch::Sender<bool>,
     publications: mpsc::Sender<Publication>,
     view: Arc<View>,
     bus: zbus::Connection,
@@ -136,7 +139,12 @@ impl Loop {
     fn apply(&mut self, wake: Wake) -> anyhow::Result<()> {
         let now = now();
         match wake {
-            Wake::Called(call) => self.daemon.call(call, now, fresh()?),
+            Wake::Called(call) | Wake::Happened(Happening::Asked(call)) => {
+                if let Request::WriteStick(..) = call.request {
+                    self.daemon.sticks_can_be_made(self.stick_maker.able());
+                }
+                self.daemon.call(call, now, fresh()?);
+            }
             Wake::Happened(happening) => self.daemon.happened(happening, now),
             Wake::Alarm => self.daemon.tick(now),
         }
@@ -159,11 +167,23 @@ impl Loop {
         }
         match outbox.work {
             None => {}
-            Some(Work::MakeImage(number)) => self.make(number),
+            Some(Work::MakeImage(number)) => {
+                let begun = self.maker.start(number, self.reporter.clone());
+                self.begin(number, begun);
+            }
+            Some(Work::MakeStick(number, stick)) => {
+                let reporter = self.reporter.clone();
+                let begun = self.stick_maker.start(number, *stick, reporter);
+                self.begin(number, begun);
+            }
             Some(Work::Stop) => self.running = None,
         }
         change(&self.audience, self.daemon.audience(now()));
         change(&self.claims, self.daemon.claims());
+        change(&self.watched, self.daemon.is_watched());
+        for name in outbox.follow {
+            self.follow(name);
+        }
         let view = Arc::new(self.daemon.view());
         if view != self.view || !outbox.replies.is_empty() {
             self.view = Arc::clone(&view);
@@ -175,9 +195,9 @@ impl Loop {
         Ok(())
     }
 
-    /// Begins to make the ramdisk beside the loop.
-    fn make(&mut self, number: u32) {
-        match self.maker.start(number, self.reporter.clone()) {
+    /// Keeps a job that goes on beside the loop, or tells that it could not begin.
+    fn begin(&mut self, number: u32, begun: Result<Running, Trouble>) {
+        match begun {
             Ok(running) => self.running = Some(running),
             Err(trouble) => {
                 let reporter = self.reporter.clone();
@@ -186,6 +206,15 @@ impl Loop {
                 });
             }
         }
+    }
+
+    /// Tells when whoever has this name has left the bus.
+    fn follow(&self, name: String) {
+        let (bus, reporter) = (self.bus.clone(), self.reporter.clone());
+        tokio::spawn(async move {
+            world::until_left(&bus, &name).await;
+            let _ = reporter.send(Happening::Left(name)).await;
+        });
     }
 
     /// Looks at the machine beside the loop.

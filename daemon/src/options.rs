@@ -8,8 +8,10 @@ use std::time::Duration;
 pub struct Options {
     /// Address of the bus, instead of the system bus.
     pub bus: Option<String>,
-    /// Folder of a simulation, instead of this machine.
+    /// Script of a simulation, or its folder, instead of this machine.
     pub simulate: Option<PathBuf>,
+    /// Folder of a simulation that has a script.
+    pub state: Option<PathBuf>,
     /// End when nobody has asked for anything for so long and there is nothing to do.
     pub idle_exit: Option<Duration>,
     /// Make the ramdisk of this kernel and end; for the daemon itself.
@@ -22,15 +24,19 @@ pub struct Options {
 pub const HELP: &str = "\
 stiefeld - lends this machine's disk
 
-usage: stiefeld [--bus ADDRESS] [--idle-exit SECONDS] [--simulate DIR [--services]]
+usage: stiefeld [--bus ADDRESS] [--idle-exit SECONDS]
+                [--simulate SCRIPT [--state DIR] [--services]]
 
 Started by systemd. To see and change what it does, use stiefelctl.
 
   --bus ADDRESS   connect to this bus instead of the system bus;
                   \"session\" is the session bus
-  --simulate DIR  lend nothing: take all files from DIR and everything else
-                  from DIR/script, a socket that takes a command per line
-                  (\"help\" lists them); needs no root
+  --simulate SCRIPT
+                  lend nothing: show a machine to which happens what the file
+                  SCRIPT says, a command per line; needs no root. DIR/script is a
+                  socket that takes more of them (\"help\" lists all)
+  --state DIR     keep the files of the simulated machine in DIR instead of a
+                  new folder below TMPDIR, which is told and removed at the end
   --idle-exit SECONDS
                   end when nobody has asked for anything for so long, and
                   there is nothing to do [default: 300, in a simulation never]
@@ -58,6 +64,7 @@ impl Options {
                         .map_err(|_| format!("{arg} needs seconds"))?;
                     options.idle_exit = Some(Duration::from_secs(secs));
                 }
+                "--state" => options.state = Some(value()?.into()),
                 "--services" => options.services = true,
                 "--help" | "-h" => return Err(HELP.into()),
                 _ => return Err(format!("unknown argument {arg}; try --help")),
@@ -65,6 +72,9 @@ impl Options {
         }
         if options.services && options.simulate.is_none() {
             return Err("--services is for --simulate; try --help".into());
+        }
+        if options.state.is_some() && options.simulate.is_none() {
+            return Err("--state is for --simulate; try --help".into());
         }
         Ok(options)
     }

@@ -1,6 +1,7 @@
 //! What people ask of the daemon, and why it may refuse.
 
 use crate::bouncer::Action;
+use crate::config::settings::Setting;
 use crate::store::LinkPolicy;
 use crate::world::Trouble;
 use std::os::fd::OwnedFd;
@@ -21,7 +22,7 @@ pub struct Call {
 pub type Reply = oneshot::Sender<Result<Answer, Refused>>;
 
 /// What people can ask for.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum Request {
     /// Begin to answer searches.
     Arm,
@@ -51,6 +52,42 @@ pub enum Request {
     Forget(PairingId),
     /// Change what the interface of this name is used for.
     SetLinkPolicy(String, LinkPolicy),
+    /// Make a boot medium of a pairing.
+    WriteStick(PairingId, Medium),
+    /// Change a setting.
+    Set(Setting),
+    /// Forget all settings.
+    ResetSettings,
+    /// Give the lent disk back, although a program may forbid it.
+    GiveBack {
+        /// Whether it may not.
+        force: bool,
+    },
+    /// Measure the loan each second for whoever has this name on the bus.
+    Subscribe(String),
+    /// End that.
+    Unsubscribe(String),
+}
+
+/// What a boot medium is made of.
+#[derive(Debug)]
+pub enum Medium {
+    /// The drive of this name.
+    Drive {
+        /// The kernel's name.
+        name: String,
+        /// File systems on it may be unmounted first.
+        unmount: bool,
+    },
+    /// A block device, open for reading and writing.
+    Block {
+        /// The device.
+        fd: OwnedFd,
+        /// The kernel's numbers of it, major and minor.
+        device: (u32, u32),
+    },
+    /// A file, open for reading and writing.
+    File(OwnedFd),
 }
 
 impl Request {
@@ -60,13 +97,44 @@ impl Request {
         match self {
             Self::Arm | Self::Disarm => Action::Arm,
             Self::Pair(_) | Self::Forget(_) => Action::Pair,
-            Self::UpdateImage | Self::StopJob(_) => Action::Manage,
+            Self::UpdateImage => Action::Manage,
             Self::Refresh | Self::Rename(..) | Self::SetPolicy(..) | Self::SetLinkPolicy(..) => {
                 Action::Manage
             }
+            Self::Set(_) | Self::ResetSettings => Action::Manage,
             Self::Begin(_) | Self::Confirm => Action::HandOff,
-            Self::Cancel => Action::Cancel,
-            Self::ExportTicket(_) => Action::WriteStick,
+            Self::Cancel | Self::StopJob(_) => Action::Cancel,
+            Self::ExportTicket(_) | Self::WriteStick(..) => Action::WriteStick,
+            Self::GiveBack { .. } => Action::GiveBack,
+            Self::Subscribe(_) | Self::Unsubscribe(_) => Action::Watch,
+        }
+    }
+
+    /// Whether it is about lending this machine's own disk, which a system on a lent disk
+    /// has none of.
+    #[must_use]
+    pub fn is_for_lenders(&self) -> bool {
+        match self {
+            Self::Refresh
+            | Self::Set(_)
+            | Self::ResetSettings
+            | Self::GiveBack { .. }
+            | Self::Subscribe(_)
+            | Self::Unsubscribe(_) => false,
+            Self::Arm
+            | Self::Disarm
+            | Self::Pair(_)
+            | Self::UpdateImage
+            | Self::StopJob(_)
+            | Self::Begin(_)
+            | Self::Confirm
+            | Self::Cancel
+            | Self::Rename(..)
+            | Self::SetPolicy(..)
+            | Self::ExportTicket(_)
+            | Self::Forget(_)
+            | Self::SetLinkPolicy(..)
+            | Self::WriteStick(..) => true,
         }
     }
 }
@@ -105,6 +173,35 @@ pub enum Refused {
     /// The job was forgotten while the call was on its way.
     #[error("there is no such job any more")]
     NoJob,
+    /// Another job goes on.
+    #[error("another job goes on; wait for it, or cancel it")]
+    JobRuns,
+    /// A ramdisk is needed, and there is none.
+    #[error("there is no ramdisk for the running kernel yet; run: stiefelctl update")]
+    ImageMissing,
+    /// It is neither a file nor a removable drive.
+    #[error("a stick can be made of a file or of a removable drive only; this is neither")]
+    NotRemovable,
+    /// The drive was unplugged while the call was on its way.
+    #[error("there is no such drive any more")]
+    NoDrive,
+    /// The drive cannot be written to now.
+    #[error("the drive {name} cannot be written to: {why}")]
+    DriveBusy {
+        /// Its device file.
+        name: String,
+        /// Why, and what to do.
+        why: &'static str,
+    },
+    /// Something that this version cannot do.
+    #[error("{0}")]
+    NotSupported(String),
+    /// The system does not run from a lent disk.
+    #[error("this system runs from its own disk; there is nothing to give back")]
+    NotBorrowed,
+    /// As many as may have subscribed already.
+    #[error("{max} others watch this loan already", max = crate::daemon::loan::MAX_SUBSCRIBERS)]
+    TooManySubscribers,
     /// The interface was unplugged while the call was on its way.
     #[error("there is no such interface any more; see: stiefelctl links")]
     NoLink,

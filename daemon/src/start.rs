@@ -12,8 +12,8 @@ use crate::world::maker::{self, ImageMaker};
 use crate::world::marker::Marker;
 use crate::world::network::Service;
 use crate::world::paths::Paths;
-use crate::world::simulated::{self, Turnstile};
-use crate::world::{self, HAPPENINGS, Happening, NetworkService, Session, World, complain};
+use crate::world::simulated::{self, Simulation, Turnstile};
+use crate::world::{self, Ends, HAPPENINGS, Happening, NetworkService, Session, World, complain};
 use crate::{Loop, hands};
 use anyhow::Context;
 use std::path::Path;
@@ -22,7 +22,7 @@ use std::sync::atomic::AtomicBool;
 use stiefel_core::pairing::Name;
 use stiefel_dbus::names;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tracing_subscriber::prelude::*;
 
 /// Parses, logs, runs.
@@ -68,8 +68,17 @@ async fn run(options: Options) -> anyhow::Result<()> {
     let (reporter, happenings) = mpsc::channel(HAPPENINGS);
     let (audience, listeners) = watch::channel(None);
     let (claims, wanted) = watch::channel(None);
+    let (watched, watching) = watch::channel(false);
+    // Its folder goes when this does.
+    let mut simulation = None;
     let world = match &options.simulate {
-        Some(folder) => simulated::world(folder, options.services, &bus).await?,
+        Some(script) => {
+            let simulation = simulation.insert(Simulation::open(script, options.state)?);
+            let lines = simulation.lines()?;
+            let folder = simulation.folder();
+            tracing::info!("takes commands at {}", folder.join("script").display());
+            simulated::world(folder, lines, options.services, &bus).await?
+        }
         None => real(&bus).await?,
     };
     let World {
@@ -79,6 +88,8 @@ async fn run(options: Options) -> anyhow::Result<()> {
         kexec,
         machine,
         maker,
+        stick_maker,
+        boot,
         bouncer,
         turnstile,
         watchers,
@@ -99,7 +110,7 @@ async fn run(options: Options) -> anyhow::Result<()> {
 
     let survey = hands::survey(&machine).await?;
     let store = Store::open(paths.state())?;
-    let mut daemon = Daemon::new(own_name(), paths.config(), store, survey)?;
+    let mut daemon = Daemon::new(own_name(), paths.config(), store, survey, boot)?;
     let simulated = options.simulate.is_some();
     if let Some(after) = options.idle_exit.or((!simulated).then_some(IDLE)) {
         daemon.end_when_idle(after, crate::now());
@@ -109,45 +120,59 @@ async fn run(options: Options) -> anyhow::Result<()> {
     let view = Arc::new(daemon.view());
     let (show, shown) = watch::channel(Arc::clone(&view));
     let used = Arc::new(AtomicBool::new(false));
+    let ends = Ends {
+        reporter: reporter.clone(),
+        audience: listeners,
+        watched: watching,
+        shown: shown.clone(),
+    };
     let desk = Desk::new(shown, calls, bouncer, Arc::clone(&used));
     let publisher = Publisher::new(bus.clone(), desk, show).await?;
     let (publications, to_publish) = mpsc::channel(CALLS);
     let publishing = tokio::spawn(publisher.work(to_publish));
     let (orders, to_do) = mpsc::channel(1);
     tokio::spawn(hands.work(to_do, reporter.clone()));
-    watchers(reporter.clone(), listeners);
+    let ready = watchers(ends);
     let (folder, to_folder) = (paths.config(), reporter.clone());
     std::thread::spawn(move || complain(world::folder::watch(&folder, &to_folder)));
     watch_signals(&reporter)?;
 
-    bus.request_name(names::SERVICE)
-        .await
-        .with_context(|| format!("cannot get the name {} on the bus", names::SERVICE))?;
-    // Outside of systemd nobody listens.
-    let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
-
-    Loop {
+    let appearing = appear(bus.clone(), ready);
+    let turning = Loop {
         daemon,
         calls: calls_here,
         happenings,
         reporter,
         machine,
         maker,
+        stick_maker,
         running: None,
         orders,
         audience,
         claims,
+        watched,
         publications,
         view,
         bus,
         used,
         watchdog: Default::default(),
-    }
-    .run()
-    .await?;
+    };
+    tokio::try_join!(appearing, turning.run())?;
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
     // The loop and its end of the channel are gone: the last publication goes out.
     publishing.await?;
+    Ok(())
+}
+
+/// Takes the name as soon as there is something to see.
+async fn appear(bus: zbus::Connection, ready: oneshot::Receiver<()>) -> anyhow::Result<()> {
+    // Whoever was to say so and is gone has nothing more to do.
+    let _ = ready.await;
+    bus.request_name(names::SERVICE)
+        .await
+        .with_context(|| format!("cannot get the name {} on the bus", names::SERVICE))?;
+    // Outside of systemd nobody listens.
+    let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
     Ok(())
 }
 
@@ -188,17 +213,24 @@ async fn real(bus: &zbus::Connection) -> anyhow::Result<World> {
             disk: Box::new(world::disk::below_root),
             kexec: Box::new(world::kernel::ability),
         }),
+        boot: world::boot::read(&paths),
         paths,
         maker: Box::new(ImageMaker { release }),
+        stick_maker: Box::new(world::sticks::None),
         bouncer: Arc::new(Polkit::new(bus)),
         turnstile: Turnstile::default(),
-        watchers: Box::new(move |reporter, audience| {
+        watchers: Box::new(move |ends| {
+            let Ends {
+                reporter, audience, ..
+            } = ends;
             let to_logind = reporter.clone();
             tokio::spawn(async move { complain(watched.watch(to_logind).await) });
             let to_links = reporter.clone();
             std::thread::spawn(move || complain(world::links::watch(&to_links)));
             world::power_watch(to_power, || Some(world::power::read()), &reporter);
             tokio::spawn(world::searches::answer(audience, reporter));
+            // There is nothing to wait for.
+            oneshot::channel().1
         }),
     })
 }

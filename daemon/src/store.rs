@@ -4,7 +4,9 @@
 //! A file is replaced as a whole or not at all, and is on the disk when a
 //! function returns: the next thing may be the hand-off.
 
+use crate::config::settings::Settings;
 use crate::world::Trouble;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs::{self, DirBuilder, File, OpenOptions};
@@ -21,6 +23,9 @@ pub const MAX_PAIRINGS: usize = 64;
 /// Interfaces that people may decide about: more than anybody has docks.
 pub const MAX_LINKS: usize = 64;
 
+/// Where policies of interfaces are.
+const LINKS: &str = "links.json";
+
 /// A pairing, and what we remember of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
@@ -33,6 +38,23 @@ pub struct Record {
     /// When we last left for it, microseconds since the epoch, or 0.
     #[serde(default)]
     pub last_loan_usec: u64,
+    /// When a boot medium was made here last, microseconds since the epoch, or 0.
+    #[serde(default)]
+    pub last_stick_usec: u64,
+}
+
+/// The last time that the disk was lent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LastLoan {
+    /// For whom; `None` for whichever asked first.
+    pub borrower: Option<PairingId>,
+    /// When we left, microseconds since the epoch.
+    pub left_usec: u64,
+    /// The kernel's id of the boot that we left.
+    pub boot: String,
+    /// When our own system was back, microseconds since the epoch, or 0.
+    #[serde(default)]
+    pub back_usec: u64,
 }
 
 /// What people decided about a wired interface.
@@ -153,19 +175,7 @@ impl Store {
     /// What people decided about interfaces. The second part is why it is not understood.
     #[must_use]
     pub fn load_links(&self) -> (Vec<LinkRecord>, Option<String>) {
-        let path = self.links();
-        let mistake = |error: &dyn std::fmt::Display| {
-            let text = format!("{}: {error}", path.display());
-            (vec![], Some(text))
-        };
-        match fs::read(&path) {
-            Err(error) if error.kind() == ErrorKind::NotFound => (vec![], None),
-            Err(error) => mistake(&error),
-            Ok(json) => match serde_json::from_slice(&json) {
-                Ok(records) => (records, None),
-                Err(error) => mistake(&error),
-            },
-        }
+        self.load_json(LINKS)
     }
 
     /// Remembers what people decided about interfaces.
@@ -173,8 +183,55 @@ impl Store {
     /// # Errors
     /// The disk is full or read-only.
     pub fn save_links(&self, records: &[LinkRecord]) -> Result<(), Trouble> {
-        let path = self.links();
-        serde_json::to_vec(records)
+        self.save_json(LINKS, &records)
+    }
+
+    /// What people set. The second part is why it is not understood.
+    #[must_use]
+    pub fn load_settings(&self) -> (Settings, Option<String>) {
+        self.load_json("settings.json")
+    }
+
+    /// Remembers what people set.
+    ///
+    /// # Errors
+    /// The disk is full or read-only.
+    pub fn save_settings(&self, settings: &Settings) -> Result<(), Trouble> {
+        self.save_json("settings.json", settings)
+    }
+
+    /// The last time that the disk was lent. The second part is why it is not understood.
+    #[must_use]
+    pub fn load_last_loan(&self) -> (Option<LastLoan>, Option<String>) {
+        self.load_json("last-loan.json")
+    }
+
+    /// Remembers the last time that the disk was lent.
+    ///
+    /// # Errors
+    /// The disk is full or read-only.
+    pub fn save_last_loan(&self, loan: &LastLoan) -> Result<(), Trouble> {
+        self.save_json("last-loan.json", loan)
+    }
+
+    fn load_json<T: Default + DeserializeOwned>(&self, name: &str) -> (T, Option<String>) {
+        let path = self.folder.join(name);
+        let mistake = |error: &dyn std::fmt::Display| {
+            (T::default(), Some(format!("{}: {error}", path.display())))
+        };
+        match fs::read(&path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => (T::default(), None),
+            Err(error) => mistake(&error),
+            Ok(json) => match serde_json::from_slice(&json) {
+                Ok(value) => (value, None),
+                Err(error) => mistake(&error),
+            },
+        }
+    }
+
+    fn save_json(&self, name: &str, value: &impl Serialize) -> Result<(), Trouble> {
+        let path = self.folder.join(name);
+        serde_json::to_vec(value)
             .map_err(io::Error::from)
             .and_then(|json| replace(&path, &json))
             .map_err(|error| self.trouble("write", &path, error))
@@ -209,10 +266,6 @@ impl Store {
 
     fn file(&self, id: PairingId) -> PathBuf {
         self.pairings().join(format!("{id}.json"))
-    }
-
-    fn links(&self) -> PathBuf {
-        self.folder.join("links.json")
     }
 
     fn flag(&self) -> PathBuf {
@@ -261,6 +314,7 @@ mod tests {
             },
             last_seen_usec: 3,
             last_loan_usec: 4,
+            last_stick_usec: 5,
         }
     }
 
@@ -292,7 +346,7 @@ mod tests {
         }];
         store.save_links(&records).unwrap();
         assert_eq!(store.load_links(), (records, None));
-        fs::write(store.links(), "[{").unwrap();
+        fs::write(store.folder.join(LINKS), "[{").unwrap();
         let (records, mistake) = store.load_links();
         assert!(records.is_empty() && mistake.unwrap().contains("links.json"));
     }

@@ -5,11 +5,14 @@
 //! its own for each trait, so that the daemon runs without root and without a
 //! second machine.
 
+pub mod boot;
 pub mod claims;
 pub mod disk;
+pub mod drives;
 pub mod folder;
 pub mod kernel;
 pub mod links;
+pub mod loan;
 pub mod logind;
 pub mod machine;
 pub mod maker;
@@ -20,11 +23,16 @@ pub mod power;
 pub mod role;
 pub mod searches;
 pub mod simulated;
+pub mod sticks;
 pub mod switch;
 pub mod system;
 pub mod upower;
 
 use crate::bouncer::Bouncer;
+use crate::request::Call;
+use crate::store::LastLoan;
+use crate::view::View;
+use futures_util::StreamExt;
 use std::convert::Infallible;
 use std::future::Future;
 use std::os::fd::OwnedFd;
@@ -37,7 +45,7 @@ use stiefel_core::pairing::PairingId;
 use stiefel_core::preflight::{self, BatteryWarning, Inhibitor};
 use stiefel_core::ticket::Limits;
 use stiefel_core::{pairing, ticket};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 
 /// Happenings that may wait for the loop: a burst of hot-plug events of a whole dock.
 pub const HAPPENINGS: usize = 64;
@@ -65,18 +73,32 @@ pub type Doing<'a, T> = Pin<Box<dyn Future<Output = Result<T, Trouble>> + Send +
 pub enum Happening {
     /// A paired borrower searches for us.
     Sought(PairingId),
+    /// A paired borrower searches in a way that we do not speak.
+    Outdated(PairingId),
     /// A paired borrower asks us to lend.
     Woken(PairingId),
     /// All wired links as they are now.
     Links(Vec<Link>),
+    /// All removable drives as they are now.
+    Drives(Vec<drives::Drive>),
+    /// The lent disk that this system runs from, as it is now.
+    Loan(Box<loan::Loan>),
+    /// Whoever had this name on the bus has left it.
+    Left(String),
+    /// The order to shut down was taken, or refused.
+    PoweredOff(Result<(), Trouble>),
+    /// A script asks what people ask, in its turn behind all that it has told before.
+    Asked(Call),
+    /// There was this loan.
+    LastLoan(LastLoan),
     /// Battery and mains as they are now.
     Power(PowerNow),
     /// These interfaces are left alone by everybody now; with what there is to complain about.
     Claimed(Vec<String>, Option<Trouble>),
     /// Everybody who is logged in now, each once.
     Users(Vec<String>),
-    /// So much of a job is done, from 0 to 1.
-    Progressed(u32, f64),
+    /// A job has come so far.
+    Progressed(u32, Progress),
     /// A job has ended.
     Ended(u32, Result<(), Trouble>),
     /// All locks that forbid to shut down, as they are now.
@@ -117,6 +139,43 @@ pub struct Link {
     pub bus: String,
     /// Vendor and product of the device that it is on, e.g. `0bda:8156`; or empty.
     pub device_id: String,
+}
+
+/// How far a job is.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Progress {
+    /// How much of all is done, from 0 to 1.
+    pub share: f64,
+    /// What it is at.
+    pub phase: Phase,
+    /// Seconds that it will probably take, 0 if not known.
+    pub left_secs: u64,
+}
+
+impl Progress {
+    /// Of a job that says no more than how much is done.
+    #[must_use]
+    pub fn of(share: f64) -> Self {
+        Self {
+            share,
+            phase: Phase::None,
+            left_secs: 0,
+        }
+    }
+}
+
+/// What a job is at.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Phase {
+    /// It has not said.
+    #[default]
+    None,
+    /// It puts things together.
+    Making,
+    /// It writes the stick.
+    Writing,
+    /// It reads the stick back.
+    Verifying,
 }
 
 /// Where the power comes from.
@@ -198,6 +257,8 @@ pub trait Session: Send + Sync {
     /// Shuts down into the loaded kernel. Only comes back with the reason why that did not
     /// happen: it was refused, or it had begun and was given up.
     fn reboot_by_kexec(&self) -> Doing<'_, Infallible>;
+    /// Switches the machine off in good order; with `force`, although a program forbids it.
+    fn power_off(&self, force: bool) -> Doing<'_, ()>;
     /// Whether the machine is on its way down.
     fn going_down(&self) -> Doing<'_, bool>;
     /// Reports all changes of the locks and of who is logged in, as long as the service lives.
@@ -254,12 +315,28 @@ pub struct World {
     pub machine: Arc<dyn Machine>,
     /// Makes what is installed there.
     pub maker: Box<dyn Maker>,
+    /// Makes boot media of pairings.
+    pub stick_maker: Box<dyn sticks::StickMaker>,
+    /// The boot that we are in.
+    pub boot: boot::Boot,
     /// Who may do what.
     pub bouncer: Arc<dyn Bouncer>,
     /// Where a simulation stops the hands.
     pub turnstile: simulated::Turnstile,
-    /// Starts everything that reports.
-    pub watchers: Box<dyn FnOnce(Reporter, watch::Receiver<Option<searches::Audience>>)>,
+    /// Starts everything that reports. What it gives back is over when the bus may see us.
+    pub watchers: Box<dyn FnOnce(Ends) -> oneshot::Receiver<()>>,
+}
+
+/// What those who report are told, and where they report to.
+pub struct Ends {
+    /// Where it is said what happened.
+    pub reporter: Reporter,
+    /// Who is answered.
+    pub audience: watch::Receiver<Option<searches::Audience>>,
+    /// Whether anybody watches the loan.
+    pub watched: watch::Receiver<bool>,
+    /// What the bus shows.
+    pub shown: watch::Receiver<Arc<View>>,
 }
 
 /// Starts what reports battery and mains.
@@ -274,6 +351,24 @@ pub fn power_watch(bus: zbus::Connection, sysfs: fn() -> Option<PowerNow>, repor
 pub fn complain(watched: Result<(), Trouble>) {
     if let Err(error) = watched {
         tracing::error!("{error}");
+    }
+}
+
+/// Waits until nobody has this name on the bus any more, or that cannot be seen.
+pub async fn until_left(bus: &zbus::Connection, name: &str) {
+    let wait = async {
+        let names = zbus::fdo::DBusProxy::new(bus).await?;
+        let mut changes = names
+            .receive_name_owner_changed_with_args(&[(0, name), (2, "")])
+            .await?;
+        // It may have left before we listened.
+        if names.name_has_owner(name.try_into()?).await? {
+            changes.next().await;
+        }
+        zbus::Result::Ok(())
+    };
+    if let Err(error) = wait.await {
+        tracing::warn!("cannot see who leaves the bus: {error}");
     }
 }
 

@@ -30,6 +30,9 @@ HANDOFF = f"{SERVICE}.HandOff"
 PAIRING = f"{SERVICE}.Pairing"
 LINK = f"{SERVICE}.Link"
 JOB = f"{SERVICE}.Job"
+LOAN = f"{SERVICE}.Loan"
+SETTINGS = f"{SERVICE}.Settings"
+DRIVE = f"{SERVICE}.Drive"
 PROPERTIES = "org.freedesktop.DBus.Properties"
 MOCKED = [
     "org.freedesktop.PolicyKit1",
@@ -178,7 +181,7 @@ class Case(unittest.TestCase):
     def start(self):
         """Starts the daemon, and returns when it has its name and all objects."""
         arguments = ["--services"] if self.SERVICES else []
-        command = [BIN / "stiefeld", "--bus", self.address, "--simulate", self.machine, *arguments]
+        command = [BIN / "stiefeld", "--bus", self.address, *self.simulate(), *arguments]
         command += self.ARGUMENTS
         env = os.environ | ({"NOTIFY_SOCKET": self._listen()} if self.LISTENS else {})
         self.daemon = self._spawn([str(word) for word in command], stderr=self.log, env=env)
@@ -188,6 +191,10 @@ class Case(unittest.TestCase):
         for path, interfaces in self.objects().items():
             for interface, properties in interfaces.items():
                 self.seen[path, interface] = properties
+
+    def simulate(self):
+        """What says where the machine is."""
+        return ["--simulate", self.machine]
 
     def _listen(self):
         """Where the daemon tells systemd how it is."""
@@ -226,10 +233,11 @@ class Case(unittest.TestCase):
         except DBusError:
             return None
 
-    def call_on(self, name, path, interface, member, signature="()", *args, flags=0):
-        """Calls, and returns the single value of the answer, or all, or None."""
+    def call_on(self, name, path, interface, member, signature="()", *args, flags=0, fds=()):
+        """Calls, and returns the single value of the answer, or all, or None. An `h` among the
+        arguments is an index of `fds`."""
         try:
-            answer = self.connection.call_sync(
+            answer, _ = self.connection.call_with_unix_fd_list_sync(
                 name,
                 path,
                 interface,
@@ -238,8 +246,10 @@ class Case(unittest.TestCase):
                 None,
                 Gio.DBusCallFlags(flags),
                 LIMIT * 1000,
+                Gio.UnixFDList.new_from_array([os.dup(fd) for fd in fds]),
                 None,
-            ).unpack()
+            )
+            answer = answer.unpack()
         except GLib.Error as error:
             raise DBusError(error) from None
         return answer[0] if len(answer) == 1 else (answer or None)
@@ -253,10 +263,13 @@ class Case(unittest.TestCase):
         )
 
     def objects(self):
+        interfaces = [MANAGER, HANDOFF, SETTINGS]
+        if self.call(ROOT, PROPERTIES, "Get", "(ss)", MANAGER, "Role") == "borrower":
+            interfaces.append(LOAN)
         return self.call(ROOT, "org.freedesktop.DBus.ObjectManager", "GetManagedObjects") | {
             ROOT: {
                 interface: self.call(ROOT, PROPERTIES, "GetAll", "(s)", interface)
-                for interface in (MANAGER, HANDOFF)
+                for interface in interfaces
             }
         }
 

@@ -113,6 +113,10 @@ class Logind(dbus.service.Object):
             self.going_down = True
             self.PrepareForShutdown(True)
 
+    @dbus.service.method(LOGIN, in_signature="t")
+    def PowerOffWithFlags(self, flags):
+        self.calls.note("PowerOffWithFlags", int(flags))
+
     @dbus.service.signal(LOGIN, signature="b")
     def PrepareForShutdown(self, start):
         pass

@@ -133,7 +133,7 @@ exec "$3" --no-debug
         self.begin(pairing)
         for command in (["disarm"], ["pair", "Mine"], ["forget", "Desk"], ["confirm"], ["make-image"]):
             done = self.as_nobody(*command)
-            self.assertEqual(done.returncode, 1, command)
+            self.assertNotEqual(done.returncode, 0, command)
             self.assertIn("sudo", done.stderr, command)
         self.assertTrue(self.property("Armed", MANAGER))
         self.assertEqual(self.property("State"), "announced")

@@ -171,7 +171,7 @@ class Block(HandOff):
         [(subject, text, hint)] = self.property("Blockers")
         self.assertEqual((subject, text), ("inhibitor", "apt forbids to shut down: upgrade"))
         self.assertTrue(hint)
-        self.assertIn(("inhibitor", "block", text, hint), self.property("Checks", MANAGER))
+        self.assertIn(("inhibitor", "block", text, hint, ""), self.property("Checks", MANAGER))
         said = self.assert_refused(
             "Blocked", ROOT, HANDOFF, "Begin", "(oa{sv})", self.pairing, {}
         )

@@ -3,7 +3,7 @@
 use super::{BusError, Desk, no_options};
 use crate::request::{Refused, Request};
 use std::collections::HashMap;
-use stiefel_core::handoff::Borrower;
+use stiefel_core::handoff::{Borrower, Step};
 use stiefel_dbus::names;
 use zbus::message::Header;
 use zbus::zvariant::{ObjectPath, OwnedObjectPath, OwnedValue};
@@ -49,12 +49,23 @@ impl HandOff {
 
     #[zbus(property)]
     fn borrower(&self) -> OwnedObjectPath {
-        let path = match self.0.view().handoff.borrower {
-            None => "/".to_owned(),
-            Some(Borrower::Any) => names::PAIRINGS.to_owned(),
-            Some(Borrower::Pairing(id)) => names::pairing_path(&id.to_string()),
-        };
-        ObjectPath::from_string_unchecked(path).into()
+        path_of(self.0.view().handoff.borrower)
+    }
+
+    #[zbus(property)]
+    fn trigger(&self) -> String {
+        self.0.view().handoff.trigger.to_string()
+    }
+
+    #[zbus(property)]
+    fn countdown_usec(&self) -> u64 {
+        self.0.view().handoff.countdown_usec
+    }
+
+    #[zbus(property(emits_changed_signal = "const"))]
+    fn steps(&self) -> Vec<String> {
+        let word = |step| crate::view::step(step).to_string();
+        Step::ORDER.map(word).to_vec()
     }
 
     #[zbus(property)]
@@ -84,6 +95,16 @@ impl HandOff {
         };
         view.handoff.blockers.iter().map(row).collect()
     }
+}
+
+/// Where a borrower is on the bus.
+pub(super) fn path_of(borrower: Option<Borrower>) -> OwnedObjectPath {
+    let path = match borrower {
+        None => "/".to_owned(),
+        Some(Borrower::Any) => names::PAIRINGS.to_owned(),
+        Some(Borrower::Pairing(id)) => names::pairing_path(&id.to_string()),
+    };
+    ObjectPath::from_string_unchecked(path).into()
 }
 
 fn borrower_at(path: &str) -> Option<Borrower> {

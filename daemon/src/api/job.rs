@@ -1,10 +1,13 @@
 //! A job.
 
+use super::handoff::path_of;
 use super::{BusError, Desk};
 use crate::request::Request;
 use crate::view::JobView;
+use stiefel_core::handoff::Borrower;
 use zbus::fdo;
 use zbus::message::Header;
+use zbus::zvariant::OwnedObjectPath;
 
 /// `org.stiefelsystem.Stiefel1.Job`
 pub struct Job {
@@ -36,6 +39,21 @@ impl Job {
     #[zbus(property)]
     fn state(&self) -> fdo::Result<String> {
         Ok(self.view()?.state.to_string())
+    }
+
+    #[zbus(property(emits_changed_signal = "const"))]
+    fn subject(&self) -> fdo::Result<OwnedObjectPath> {
+        Ok(path_of(self.view()?.subject.map(Borrower::Pairing)))
+    }
+
+    #[zbus(property)]
+    fn phase(&self) -> fdo::Result<String> {
+        Ok(self.view()?.phase.to_string())
+    }
+
+    #[zbus(property)]
+    fn remaining_usec(&self) -> fdo::Result<u64> {
+        Ok(self.view()?.left_secs.saturating_mul(1_000_000))
     }
 
     #[zbus(property)]

@@ -1,11 +1,13 @@
 //! The machine as a whole.
 
-use super::{BusError, Desk, no_options};
+use super::handoff::path_of;
+use super::medium::opened;
+use super::{BusError, Desk, job_at, no_options, pairing_at};
 use crate::request::{Answer, Request};
 use std::collections::HashMap;
 use stiefel_dbus::names;
 use zbus::message::Header;
-use zbus::zvariant::{ObjectPath, OwnedObjectPath, OwnedValue};
+use zbus::zvariant::{ObjectPath, OwnedFd, OwnedObjectPath, OwnedValue};
 
 /// `org.stiefelsystem.Stiefel1.Manager`
 pub struct Manager(pub Desk);
@@ -46,12 +48,21 @@ impl Manager {
         &self,
         #[zbus(header)] header: Header<'_>,
     ) -> Result<OwnedObjectPath, BusError> {
-        match self.0.ask(Request::UpdateImage, &header).await? {
-            Answer::Begun(job) => {
-                Ok(ObjectPath::from_string_unchecked(names::job_path(job)).into())
-            }
-            Answer::Done | Answer::Paired(_) | Answer::Ticket(_) => Err(BusError::wrong_answer()),
-        }
+        job_at(self.0.ask(Request::UpdateImage, &header).await?)
+    }
+
+    #[zbus(out_args("job"))]
+    async fn write_stick(
+        &self,
+        pairing: ObjectPath<'_>,
+        target: OwnedFd,
+        options: HashMap<String, OwnedValue>,
+        #[zbus(header)] header: Header<'_>,
+    ) -> Result<OwnedObjectPath, BusError> {
+        no_options(&options)?;
+        let pairing = pairing_at(&pairing)?;
+        let request = Request::WriteStick(pairing, opened(target.into())?);
+        job_at(self.0.ask(request, &header).await?)
     }
 
     async fn refresh(&self, #[zbus(header)] header: Header<'_>) -> Result<(), BusError> {
@@ -61,6 +72,11 @@ impl Manager {
     #[zbus(property(emits_changed_signal = "const"))]
     fn version(&self) -> &str {
         env!("CARGO_PKG_VERSION")
+    }
+
+    #[zbus(property)]
+    fn name(&self) -> String {
+        self.0.view().name.clone()
     }
 
     #[zbus(property)]
@@ -104,7 +120,14 @@ impl Manager {
     }
 
     #[zbus(property)]
-    fn checks(&self) -> Vec<(String, String, String, String)> {
+    fn last_loan(&self) -> (OwnedObjectPath, u64, u64) {
+        let last = self.0.view().last_loan;
+        let (left, back) = last.map_or((0, 0), |(_, left, back)| (left, back));
+        (path_of(last.map(|(borrower, ..)| borrower)), left, back)
+    }
+
+    #[zbus(property)]
+    fn checks(&self) -> Vec<(String, String, String, String, String)> {
         let view = self.0.view();
         let row = |check: &stiefel_core::preflight::Finding| {
             (
@@ -112,6 +135,7 @@ impl Manager {
                 check.verdict.to_string(),
                 check.text.clone(),
                 check.hint.clone(),
+                crate::view::remedy(check, &view.image).to_string(),
             )
         };
         view.checks.iter().map(row).collect()

@@ -3,7 +3,7 @@
 use super::{BusError, Desk};
 use crate::request::{Answer, Request};
 use crate::view::PairingView;
-use stiefel_core::pairing::{PairingId, Policy};
+use stiefel_core::pairing::PairingId;
 use zbus::fdo;
 use zbus::message::Header;
 use zbus::zvariant::OwnedFd;
@@ -76,15 +76,7 @@ impl Pairing {
         policy: String,
         #[zbus(header)] header: Option<Header<'_>>,
     ) -> fdo::Result<()> {
-        let policy = match policy.as_str() {
-            "ask" => Policy::Ask,
-            "automatic" => Policy::Automatic,
-            "never" => Policy::Never,
-            _ => {
-                let text = "a policy is one of \"ask\", \"automatic\" and \"never\"";
-                return Err(fdo::Error::InvalidArgs(text.into()));
-            }
-        };
+        let policy = crate::config::words::policy(&policy).map_err(BusError::invalid)?;
         self.set(Request::SetPolicy(self.id, policy), header).await
     }
 
@@ -101,5 +93,10 @@ impl Pairing {
     #[zbus(property)]
     fn last_loan_usec(&self) -> fdo::Result<u64> {
         Ok(self.view()?.last_loan_usec)
+    }
+
+    #[zbus(property)]
+    fn last_stick_usec(&self) -> fdo::Result<u64> {
+        Ok(self.view()?.last_stick_usec)
     }
 }

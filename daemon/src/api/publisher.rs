@@ -1,11 +1,14 @@
 //! Tells the bus what has changed, and only then answers who asked for it: a
 //! caller whose call has returned finds its effect in the properties.
 
+use super::drive::Drive;
 use super::handoff::HandOff;
 use super::job::Job;
 use super::link::Link;
+use super::loan::Loan;
 use super::manager::Manager;
 use super::pairing::Pairing;
+use super::settings::Settings;
 use super::{BusError, Desk};
 use crate::request::{Answer, Refused, Reply};
 use crate::view::View;
@@ -16,8 +19,8 @@ use std::sync::atomic::Ordering;
 use stiefel_dbus::names;
 use tokio::sync::{mpsc, watch};
 use zbus::fdo;
-use zbus::object_server::Interface;
-use zbus::zvariant::{OwnedValue, Value};
+use zbus::object_server::{Interface, SignalEmitter};
+use zbus::zvariant::{ObjectPath, OwnedValue, Value};
 
 /// A new picture, and the answers that may leave once everybody can see it.
 pub struct Publication {
@@ -52,6 +55,7 @@ impl Publisher {
         server.at(names::ROOT, fdo::ObjectManager).await?;
         server.at(names::ROOT, Manager(desk.clone())).await?;
         server.at(names::ROOT, HandOff(desk.clone())).await?;
+        server.at(names::ROOT, Settings(desk.clone())).await?;
         let first = Arc::clone(&view.borrow());
         let mut this = Self {
             bus,
@@ -82,39 +86,75 @@ impl Publisher {
     }
 
     async fn show(&mut self, view: &View) -> zbus::Result<()> {
+        let bus = self.bus.clone();
+        let server = bus.object_server();
+        if view.loan.is_some() && !self.is_shown(names::ROOT, names::LOAN) {
+            server.at(names::ROOT, Loan(self.desk.clone())).await?;
+            self.changed::<Loan>(names::ROOT).await?;
+            self.tell_loan_came().await?;
+        } else if view.loan.is_some() {
+            self.changed::<Loan>(names::ROOT).await?;
+        }
         self.changed::<Manager>(names::ROOT).await?;
+        self.changed::<Settings>(names::ROOT).await?;
         for id in view.pairings.keys() {
             let path = names::pairing_path(&id.to_string());
-            if !self.shown.contains_key(&(path.clone(), names::PAIRING)) {
+            if !self.is_shown(&path, names::PAIRING) {
                 let desk = self.desk.clone();
-                let object = Pairing { desk, id: *id };
-                self.bus.object_server().at(path.as_str(), object).await?;
+                server.at(path.as_str(), Pairing { desk, id: *id }).await?;
             }
             self.changed::<Pairing>(&path).await?;
         }
         for name in view.links.keys() {
             let path = names::link_path(name);
-            if !self.shown.contains_key(&(path.clone(), names::LINK)) {
-                let desk = self.desk.clone();
-                let name = name.clone();
-                let object = Link { desk, name };
-                self.bus.object_server().at(path.as_str(), object).await?;
+            if !self.is_shown(&path, names::LINK) {
+                let (desk, name) = (self.desk.clone(), name.clone());
+                server.at(path.as_str(), Link { desk, name }).await?;
             }
             self.changed::<Link>(&path).await?;
         }
+        for name in view.drives.keys() {
+            let path = names::drive_path(name);
+            if !self.is_shown(&path, names::DRIVE) {
+                let (desk, name) = (self.desk.clone(), name.clone());
+                server.at(path.as_str(), Drive { desk, name }).await?;
+            }
+            self.changed::<Drive>(&path).await?;
+        }
         for number in view.jobs.keys() {
             let path = names::job_path(*number);
-            if !self.shown.contains_key(&(path.clone(), names::JOB)) {
-                let desk = self.desk.clone();
-                let number = *number;
-                let object = Job { desk, number };
-                self.bus.object_server().at(path.as_str(), object).await?;
+            if !self.is_shown(&path, names::JOB) {
+                let (desk, number) = (self.desk.clone(), *number);
+                server.at(path.as_str(), Job { desk, number }).await?;
             }
             self.changed::<Job>(&path).await?;
         }
         // After the pairings, so that a Borrower is there before it is named.
         self.changed::<HandOff>(names::ROOT).await?;
         self.remove_vanished(view).await
+    }
+
+    fn is_shown(&self, path: &str, interface: &'static str) -> bool {
+        self.shown.contains_key(&(path.to_owned(), interface))
+    }
+
+    /// An object manager tells only of what is below it, and the loan is beside it.
+    async fn tell_loan_came(&self) -> zbus::Result<()> {
+        let key = (names::ROOT.to_owned(), names::LOAN);
+        let properties = self.shown.get(&key).into_iter().flatten();
+        let properties: HashMap<&str, Value<'_>> = properties
+            .map(|(name, value)| Ok((name.as_str(), Value::try_from(value)?)))
+            .collect::<zbus::zvariant::Result<_>>()?;
+        let emitter = SignalEmitter::new(&self.bus, names::ROOT)?;
+        let interfaces = HashMap::from([(Loan::name(), properties)]);
+        let path = ObjectPath::from_static_str_unchecked(names::ROOT);
+        fdo::ObjectManager::interfaces_added(&emitter, path, interfaces).await
+    }
+
+    async fn tell_loan_went(&self) -> zbus::Result<()> {
+        let emitter = SignalEmitter::new(&self.bus, names::ROOT)?;
+        let path = ObjectPath::from_static_str_unchecked(names::ROOT);
+        fdo::ObjectManager::interfaces_removed(&emitter, path, (&[Loan::name()]).into()).await
     }
 
     async fn remove_vanished(&mut self, view: &View) -> zbus::Result<()> {
@@ -127,10 +167,15 @@ impl Publisher {
                 .links
                 .keys()
                 .any(|name| *path == names::link_path(name)),
+            names::DRIVE => view
+                .drives
+                .keys()
+                .any(|name| *path == names::drive_path(name)),
             names::JOB => view
                 .jobs
                 .keys()
                 .any(|number| *path == names::job_path(*number)),
+            names::LOAN => view.loan.is_some(),
             _ => true,
         };
         let vanished: Vec<_> = self
@@ -144,6 +189,12 @@ impl Publisher {
             match key.1 {
                 names::PAIRING => server.remove::<Pairing, _>(key.0.as_str()).await?,
                 names::JOB => server.remove::<Job, _>(key.0.as_str()).await?,
+                names::DRIVE => server.remove::<Drive, _>(key.0.as_str()).await?,
+                names::LOAN => {
+                    server.remove::<Loan, _>(key.0.as_str()).await?;
+                    self.tell_loan_went().await?;
+                    true
+                }
                 _ => server.remove::<Link, _>(key.0.as_str()).await?,
             };
             self.shown.remove(&key);
@@ -190,8 +241,11 @@ fn word(interface: &str) -> &'static str {
     [
         names::MANAGER,
         names::HANDOFF,
+        names::LOAN,
+        names::SETTINGS,
         names::PAIRING,
         names::LINK,
+        names::DRIVE,
         names::JOB,
     ]
     .into_iter()

@@ -21,8 +21,12 @@ impl Daemon {
     pub fn call(&mut self, call: Call, now: Now, fresh: impl FnOnce() -> Fresh) {
         let Call { request, reply } = call;
         self.used(now);
-        if request == Request::Refresh {
+        if matches!(request, Request::Refresh) {
             self.refresh(Some(reply));
+            return;
+        }
+        if let Request::GiveBack { force } = request {
+            self.give_back(force, reply);
             return;
         }
         let result = self.answer(request, now, fresh);
@@ -36,7 +40,7 @@ impl Daemon {
         now: Now,
         fresh: impl FnOnce() -> Fresh,
     ) -> Result<Answer, Refused> {
-        if self.survey.borrowed {
+        if self.survey.borrowed && request.is_for_lenders() {
             return Err(Refused::Borrowed);
         }
         match request {
@@ -44,7 +48,7 @@ impl Daemon {
             Request::Disarm => self.set_armed(false, now),
             Request::Pair(name) => self.pair(name, fresh()),
             // Answered by `call`.
-            Request::Refresh => Ok(Answer::Done),
+            Request::Refresh | Request::GiveBack { .. } => Ok(Answer::Done),
             Request::UpdateImage => self.update_image(),
             Request::StopJob(job) => self.stop_job(job),
             Request::Begin(borrower) => self.begin(borrower, now),
@@ -59,10 +63,19 @@ impl Daemon {
             Request::ExportTicket(pairing) => {
                 let record = self.records.get(&pairing).ok_or(Refused::NotPaired)?;
                 let ticket = world::stick_ticket(record.pairing.clone(), self.lender.clone())?;
+                self.note_stick(pairing, now);
                 Ok(Answer::Ticket(ticket))
             }
             Request::Forget(pairing) => self.forget(pairing, now),
             Request::SetLinkPolicy(name, policy) => self.set_link_policy(&name, policy),
+            Request::WriteStick(pairing, medium) => self.write_stick(pairing, medium),
+            Request::Set(setting) => self.set(setting),
+            Request::ResetSettings => self.reset_settings(),
+            Request::Subscribe(name) => self.subscribe(name),
+            Request::Unsubscribe(name) => {
+                self.loan.unsubscribe(&name);
+                Ok(Answer::Done)
+            }
         }
     }
 
@@ -102,6 +115,7 @@ impl Daemon {
             },
             last_seen_usec: 0,
             last_loan_usec: 0,
+            last_stick_usec: 0,
         };
         self.store.save(&record)?;
         self.records.insert(id, record);
@@ -123,7 +137,8 @@ impl Daemon {
         if !blockers.is_empty() {
             return Err(Refused::Blocked(in_words(&blockers)));
         }
-        let deadline = now.monotonic + self.config.countdown;
+        self.countdown = self.config.countdown;
+        let deadline = now.monotonic + self.countdown;
         let effect = self.machine.ask(borrower, deadline, Silence::GoesAhead)?;
         if let Borrower::Pairing(pairing) = borrower {
             self.declined.remove(&pairing);
@@ -195,6 +210,7 @@ impl Daemon {
         self.store.forget(pairing)?;
         self.records.remove(&pairing);
         self.heard.remove(&pairing);
+        self.outdated.remove(&pairing);
         self.declined.remove(&pairing);
         Ok(Answer::Done)
     }

@@ -1,21 +1,25 @@
 //! Long work beside the loop: begun, told of, called off. One at a time.
 
-use super::Daemon;
+use super::{Daemon, Now};
 use crate::request::{Answer, Refused};
-use crate::view::JobView;
-use crate::world::Trouble;
+use crate::view::{self, JobView};
+use crate::world::sticks::Stick;
+use crate::world::{Progress, Trouble};
 use std::collections::BTreeMap;
 use stiefel_core::handoff::{HandOff, Refusal};
+use stiefel_core::pairing::PairingId;
 use stiefel_dbus::words;
 
 /// Jobs that are remembered after their end.
 const REMEMBERED: usize = 4;
 
 /// What the loop shall do about jobs.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum Work {
     /// Begin to make the ramdisk of the running kernel.
     MakeImage(u32),
+    /// Begin to make a boot medium.
+    MakeStick(u32, Box<Stick>),
     /// End what is going on.
     Stop,
 }
@@ -23,8 +27,10 @@ pub enum Work {
 /// Something that takes its time.
 #[derive(Debug, Clone)]
 pub(super) struct Job {
+    kind: words::JobKind,
+    subject: Option<PairingId>,
     state: words::JobState,
-    progress: f64,
+    progress: Progress,
     detail: String,
     called_off: bool,
 }
@@ -35,22 +41,36 @@ impl Daemon {
         let HandOff::Idle { .. } = self.machine else {
             return Err(Refusal::InProgress.into());
         };
+        let kind = words::JobKind::UpdateImage;
+        match self.running_job() {
+            Some((number, job)) if job.kind == kind => return Ok(Answer::Begun(number)),
+            Some(_) => return Err(Refused::JobRuns),
+            None => {}
+        }
+        let number = self.new_job(kind, None)?;
+        self.outbox.work = Some(Work::MakeImage(number));
+        Ok(Answer::Begun(number))
+    }
+
+    pub(super) fn new_job(
+        &mut self,
+        kind: words::JobKind,
+        subject: Option<PairingId>,
+    ) -> Result<u32, Refused> {
         if self.ending {
             return Err(Refused::Blocked("the daemon is about to end".into()));
         }
-        if let Some(number) = self.running_job() {
-            return Ok(Answer::Begun(number));
-        }
         self.last_job += 1;
         let job = Job {
+            kind,
+            subject,
             state: words::JobState::Running,
-            progress: 0.0,
+            progress: Progress::of(0.0),
             detail: String::new(),
             called_off: false,
         };
         self.jobs.insert(self.last_job, job);
-        self.outbox.work = Some(Work::MakeImage(self.last_job));
-        Ok(Answer::Begun(self.last_job))
+        Ok(self.last_job)
     }
 
     pub(super) fn stop_job(&mut self, number: u32) -> Result<Answer, Refused> {
@@ -62,20 +82,31 @@ impl Daemon {
         Ok(Answer::Done)
     }
 
-    pub(super) fn progressed(&mut self, number: u32, progress: f64) {
-        if let Some(job) = self.jobs.get_mut(&number) {
-            // A hundred steps are enough for everybody who looks.
-            job.progress = (progress.clamp(0.0, 1.0) * 100.0).floor() / 100.0;
+    pub(super) fn progressed(&mut self, number: u32, progress: Progress) {
+        if let Some(job) = self.running(number) {
+            job.progress = Progress {
+                // A hundred steps are enough for everybody who looks.
+                share: (progress.share.clamp(0.0, 1.0) * 100.0).floor() / 100.0,
+                ..progress
+            };
         }
     }
 
-    pub(super) fn job_ended(&mut self, number: u32, end: Result<(), Trouble>) {
-        let Some(job) = self.jobs.get_mut(&number) else {
+    /// A job as long as it runs; one that has ended does not change any more.
+    fn running(&mut self, number: u32) -> Option<&mut Job> {
+        let job = self.jobs.get_mut(&number)?;
+        (job.state == words::JobState::Running).then_some(job)
+    }
+
+    pub(super) fn job_ended(&mut self, number: u32, end: Result<(), Trouble>, now: Now) {
+        let Some(job) = self.running(number) else {
             return;
         };
+        let subject = job.subject.filter(|_| end.is_ok());
+        job.progress = Progress::of(job.progress.share);
         job.state = match end {
             Ok(()) => {
-                job.progress = 1.0;
+                job.progress.share = 1.0;
                 words::JobState::Done
             }
             Err(_) if job.called_off => words::JobState::Cancelled,
@@ -85,23 +116,35 @@ impl Daemon {
                 words::JobState::Failed
             }
         };
+        self.stick_done(subject, now);
         while self.jobs.len() > REMEMBERED {
             self.jobs.pop_first();
         }
         self.refresh(None);
     }
 
-    pub(super) fn running_job(&self) -> Option<u32> {
+    pub(super) fn running_job(&self) -> Option<(u32, &Job)> {
         let running = |(_, job): &(&u32, &Job)| job.state == words::JobState::Running;
-        self.jobs.iter().find(running).map(|(number, _)| *number)
+        let (number, job) = self.jobs.iter().find(running)?;
+        Some((*number, job))
+    }
+
+    /// Whether the ramdisk is being made, and whether a stick is.
+    pub(super) fn being_made(&self) -> (bool, bool) {
+        let kind = self.running_job().map(|(_, job)| &job.kind);
+        let image = kind == Some(&words::JobKind::UpdateImage);
+        (image, kind.is_some() && !image)
     }
 
     pub(super) fn jobs_by_number(&self) -> BTreeMap<u32, JobView> {
         let show = |(number, job): (&u32, &Job)| {
             let view = JobView {
-                kind: words::JobKind::UpdateImage,
+                kind: job.kind.clone(),
+                subject: job.subject,
                 state: job.state.clone(),
-                progress: job.progress,
+                phase: view::phase(job.progress.phase),
+                progress: job.progress.share,
+                left_secs: job.progress.left_secs,
                 detail: job.detail.clone(),
             };
             (*number, view)

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use stiefel_core::discovery::Standing;
 use stiefel_core::handoff::{Borrower, HandOff};
 use stiefel_core::pairing::{PairingId, Policy};
-use stiefel_core::preflight::{self, Facts, Finding, ImageState, Power, Verdict};
+use stiefel_core::preflight::{self, Facts, Finding, ImageState, Inhibitor, Power, Verdict};
 use stiefel_dbus::words;
 
 impl Daemon {
@@ -22,7 +22,19 @@ impl Daemon {
             handoff.detail.clone_from(&self.detail);
         }
         handoff.blockers = blocking(&checks);
+        if self.triggered {
+            handoff.trigger = match self.trigger {
+                Trigger::Person => words::Trigger::Person,
+                Trigger::Search(_) => words::Trigger::Search,
+                Trigger::Plug => words::Trigger::Plug,
+            };
+        }
+        if announced {
+            let usec = u64::try_from(self.countdown.as_micros());
+            handoff.countdown_usec = usec.unwrap_or(u64::MAX);
+        }
         View {
+            name: self.lender.to_string(),
             role: match self.survey.borrowed {
                 true => words::Role::Borrower,
                 false => words::Role::Lender,
@@ -39,11 +51,15 @@ impl Daemon {
                 warning: view::battery_warning(self.power.warning),
                 empty_in_secs: self.power.empty_in_secs,
             },
+            last_loan: self.last_loan_view(),
             checks,
             handoff,
             pairings: self.pairings(),
             links: self.links_by_name(),
+            drives: self.drives_by_name(),
             jobs: self.jobs_by_number(),
+            settings: self.settings_view(),
+            loan: self.loan_view(),
         }
     }
 
@@ -110,9 +126,9 @@ impl Daemon {
     }
 
     fn image(&self) -> ImageState {
-        match self.running_job() {
-            Some(_) => ImageState::Building,
-            None => self.survey.image,
+        match self.being_made() {
+            (true, _) => ImageState::Building,
+            (false, _) => self.survey.image,
         }
     }
 
@@ -140,9 +156,21 @@ impl Daemon {
                 threshold_percent: self.config.battery_percent,
             },
             users: self.users.clone(),
-            inhibitors: self.inhibitors.clone(),
+            inhibitors: self.all_inhibitors(),
             mistakes: [&self.config_mistakes[..], &self.store_mistakes[..]].concat(),
         }
+    }
+
+    /// Everybody who forbids to leave, ourselves included.
+    fn all_inhibitors(&self) -> Vec<Inhibitor> {
+        let mut all = self.inhibitors.clone();
+        if let (_, true) = self.being_made() {
+            all.push(Inhibitor {
+                who: "Stiefelsystem".into(),
+                why: "a stick is being made".into(),
+            });
+        }
+        all
     }
 
     fn pairings(&self) -> BTreeMap<PairingId, PairingView> {
@@ -154,10 +182,12 @@ impl Daemon {
                     policy: view::policy(record.pairing.policy),
                     presence: match self.heard.contains_key(id) {
                         true => words::Presence::Searching,
+                        false if self.outdated.contains_key(id) => words::Presence::Outdated,
                         false => words::Presence::Away,
                     },
                     last_seen_usec: record.last_seen_usec,
                     last_loan_usec: record.last_loan_usec,
+                    last_stick_usec: record.last_stick_usec,
                 };
                 (*id, view)
             })

@@ -18,6 +18,13 @@ impl Daemon {
         }
     }
 
+    /// Somebody searches for us in a way that we do not speak.
+    pub(super) fn heard_outdated(&mut self, pairing: PairingId, now: Now) {
+        if self.records.contains_key(&pairing) {
+            self.outdated.insert(pairing, now.monotonic);
+        }
+    }
+
     pub(super) fn woken(&mut self, pairing: PairingId, now: Now) {
         self.sought(pairing, now);
         let Some(record) = self.records.get(&pairing) else {
@@ -81,7 +88,10 @@ impl Daemon {
             return;
         }
         match self.machine.ask(borrower, now.monotonic + after, silence) {
-            Ok(effect) => self.begun(Some(effect), now),
+            Ok(effect) => {
+                self.countdown = after;
+                self.begun(Some(effect), now);
+            }
             Err(_) => self.trigger = before,
         }
     }

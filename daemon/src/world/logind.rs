@@ -16,6 +16,8 @@ const HELD: &str = "sleep:idle:handle-lid-switch";
 const FIRST_PERSON: u32 = 1000;
 /// `SD_LOGIND_ROOT_CHECK_INHIBITORS` and `SD_LOGIND_REBOOT_VIA_KEXEC` (src/systemd/sd-login.h).
 const CHECKED_KEXEC: u64 = 1 | 2;
+/// `SD_LOGIND_ROOT_CHECK_INHIBITORS` alone.
+const CHECKED: u64 = 1;
 /// logind announces a shutdown at once; a logind that is silent for so long will not.
 const ANNOUNCED_WITHIN: Duration = Duration::from_secs(30);
 
@@ -42,6 +44,7 @@ trait Manager {
     fn session_new(&self, id: &str, path: zvariant::ObjectPath<'_>) -> zbus::Result<()>;
     #[zbus(signal)]
     fn session_removed(&self, id: &str, path: zvariant::ObjectPath<'_>) -> zbus::Result<()>;
+    fn power_off_with_flags(&self, flags: u64) -> zbus::Result<()>;
     fn reboot_with_flags(&self, flags: u64) -> zbus::Result<()>;
     #[zbus(signal)]
     fn prepare_for_shutdown(&self, start: bool) -> zbus::Result<()>;
@@ -178,6 +181,16 @@ impl Session for Logind {
                 true => Trouble::new(tried, "the shutdown was given up"),
                 false => Trouble::new(tried, "the bus is gone"),
             })
+        })
+    }
+
+    fn power_off(&self, force: bool) -> Doing<'_, ()> {
+        Box::pin(async move {
+            let flags = if force { 0 } else { CHECKED };
+            self.manager
+                .power_off_with_flags(flags)
+                .await
+                .map_err(|error| Trouble::new("cannot shut this system down", error))
         })
     }
 

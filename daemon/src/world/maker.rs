@@ -5,7 +5,7 @@
 //! output, a number per line, what went wrong on its error output, and breaks off
 //! when its standard input ends: when we drop our end, or are dead.
 
-use super::{Happening, Maker, Reporter, Running, Trouble};
+use super::{Happening, Maker, Progress, Reporter, Running, Trouble};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -45,7 +45,7 @@ fn follow(mut child: Child, number: u32, reporter: &Reporter) {
         let progress = line.ok().and_then(|line| line.parse().ok());
         if let Some(progress) = progress {
             // The loop that is gone has dropped the other end, too: the maker ends.
-            let _ = reporter.blocking_send(Happening::Progressed(number, progress));
+            let _ = reporter.blocking_send(Happening::Progressed(number, Progress::of(progress)));
         }
     }
     let mut complaint = String::new();

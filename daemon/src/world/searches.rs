@@ -86,7 +86,7 @@ async fn serve(
                 tracing::warn!(
                     "pairing {pairing} searches with version {version} of the protocol; make its boot medium again"
                 );
-                continue;
+                Happening::Outdated(pairing)
             }
         };
         if reporter.send(happening).await.is_err() {

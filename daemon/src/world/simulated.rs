@@ -8,18 +8,28 @@
 //! | `loaded/` | the kernel that a reboot would take: `initramfs`, `cmdline` |
 //! | `script` | a socket: one command per line, one answer per line |
 
+mod commands;
+mod folder;
+mod loan;
+mod machine;
+mod maker;
 mod script;
 mod session;
+mod turnstile;
+
+pub use folder::Simulation;
+pub use turnstile::Turnstile;
 
 use super::disk::Disk;
+use super::drives::Drive;
 use super::machine::Installed;
 use super::network::Service;
 use super::paths::Paths;
-use super::{
-    Happening, Kexec, Link, Maker, NetworkService, Parcel, Reporter, Running, Session, Trouble,
-    World,
-};
+use super::{Ends, Happening, Kexec, Link, NetworkService, Parcel, Session, Trouble, World};
 use crate::bouncer::{Action, Admission, Bouncer, Polkit};
+use loan::SimulatedLoan;
+use machine::{Said, SimulatedMachine};
+use maker::{Pace, SimulatedMaker};
 use session::SimulatedSession;
 use std::collections::BTreeSet;
 use std::fs::{self, DirBuilder, File};
@@ -37,74 +47,6 @@ use zbus::message::Header;
 /// Release of the simulated kernel.
 const RELEASE: &str = "simulated";
 
-/// Stops the hands at named places, so that somebody can look at them or end
-/// them there. Outside of a simulation nobody is stopped.
-#[derive(Debug, Clone, Default)]
-pub struct Turnstile(Option<Barrier>);
-
-#[derive(Debug, Clone)]
-struct Barrier {
-    closed: watch::Receiver<BTreeSet<String>>,
-    /// Where the hands are stopped now.
-    waiting: watch::Sender<Option<String>>,
-    failing: watch::Receiver<BTreeSet<String>>,
-}
-
-impl Turnstile {
-    /// Passes, as soon as the turnstile `when place` is open.
-    pub async fn pass(&mut self, when: &str, place: &str) {
-        let Some(Barrier {
-            closed, waiting, ..
-        }) = &mut self.0
-        else {
-            return;
-        };
-        let name = format!("{when} {place}");
-        if closed.borrow().contains(&name) {
-            waiting.send_replace(Some(name.clone()));
-            // When nobody can open it any more, it is open.
-            let _ = closed.wait_for(|closed| !closed.contains(&name)).await;
-            waiting.send_replace(None);
-        }
-    }
-
-    /// Whether what is done at `place` shall succeed.
-    ///
-    /// # Errors
-    /// The script says that it fails.
-    pub fn check(&self, place: &str) -> Result<(), Trouble> {
-        match &self.0 {
-            Some(barrier) if barrier.failing.borrow().contains(place) => {
-                Err(Trouble(format!("the script lets {place} fail")))
-            }
-            Some(_) | None => Ok(()),
-        }
-    }
-}
-
-/// Makes nothing, at its leisure.
-struct SimulatedMaker(Turnstile);
-
-impl Maker for SimulatedMaker {
-    fn start(&self, number: u32, reporter: Reporter) -> Result<Running, Trouble> {
-        let mut turnstile = self.0.clone();
-        let (running, called_off) = oneshot::channel::<()>();
-        tokio::spawn(async move {
-            let work = async {
-                let _ = reporter.send(Happening::Progressed(number, 0.25)).await;
-                turnstile.pass("before", "update-image").await;
-                turnstile.check("update-image")
-            };
-            let end = tokio::select! {
-                end = work => end,
-                _ = called_off => Err(Trouble("called off".into())),
-            };
-            let _ = reporter.send(Happening::Ended(number, end)).await;
-        });
-        Ok(Box::new(running))
-    }
-}
-
 /// What the script can change.
 #[derive(Clone)]
 struct Levers {
@@ -116,16 +58,26 @@ struct Levers {
     /// How many interfaces were ever plugged in: each has a number of its own.
     plugged: Arc<AtomicU32>,
     inhibitors: watch::Sender<Vec<preflight::Inhibitor>>,
-    users: watch::Sender<Vec<String>>,
     shutdown: watch::Sender<session::Shutdown>,
+    drives: watch::Sender<Vec<Drive>>,
+    loan: watch::Sender<Option<SimulatedLoan>>,
+    said: watch::Sender<Said>,
+    pace: watch::Sender<Pace>,
+    /// Who searches all the time.
+    seeking: watch::Sender<BTreeSet<String>>,
 }
 
-/// Makes the world in `folder`; with `services`, polkit, logind and the network
-/// services are those on the bus.
+/// Makes the world in `folder`, in which first of all the lines of `script` happen; with
+/// `services`, polkit, logind and the network services are those on the bus.
 ///
 /// # Errors
 /// The folder cannot be written.
-pub async fn world(folder: &Path, services: bool, bus: &zbus::Connection) -> anyhow::Result<World> {
+pub async fn world(
+    folder: &Path,
+    script: Vec<String>,
+    services: bool,
+    bus: &zbus::Connection,
+) -> anyhow::Result<World> {
     let paths = Paths::below(folder);
     furnish(&paths)?;
     let levers = Levers {
@@ -136,14 +88,17 @@ pub async fn world(folder: &Path, services: bool, bus: &zbus::Connection) -> any
         links: watch::Sender::default(),
         plugged: Arc::new(AtomicU32::new(2)),
         inhibitors: watch::Sender::default(),
-        users: watch::Sender::default(),
         shutdown: watch::Sender::default(),
+        drives: watch::Sender::default(),
+        loan: watch::Sender::default(),
+        said: watch::Sender::default(),
+        pace: watch::Sender::default(),
+        seeking: watch::Sender::default(),
     };
     let session: Arc<dyn Session> = match services {
         true => Arc::new(super::logind::Logind::new(bus).await?),
         false => Arc::new(SimulatedSession {
             inhibitors: levers.inhibitors.subscribe(),
-            users: levers.users.subscribe(),
             shutdown: levers.shutdown.subscribe(),
             changing: levers.shutdown.clone(),
         }),
@@ -158,38 +113,45 @@ pub async fn world(folder: &Path, services: bool, bus: &zbus::Connection) -> any
         Box::new(Service::networkd(&paths, on_bus())),
     ];
     let watched = Arc::clone(&session);
-    let turnstile = Turnstile(Some(Barrier {
+    let turnstile = Turnstile::behind(turnstile::Barrier {
         closed: levers.closed.subscribe(),
         waiting: levers.waiting.clone(),
         failing: levers.failing.subscribe(),
-    }));
+    });
+    let maker = SimulatedMaker {
+        turnstile: turnstile.clone(),
+        pace: levers.pace.subscribe(),
+    };
     let power = on_bus();
-    let script = script::listen(folder)?;
+    let listener = script::listen(folder)?;
     Ok(World {
         session,
         networks,
         kexec: Arc::new(FolderKexec(paths.at("/loaded"))),
-        machine: Arc::new(Installed {
-            paths: paths.clone(),
-            release: RELEASE.into(),
-            disk: Box::new(|| {
-                Ok(Disk {
-                    identity: DiskIdentity {
-                        wwid: Some("simulated.0".into()),
-                        serial: Some("SIM0".into()),
-                        gpt: None,
-                        size: 512_110_190_592,
-                    },
-                    model: "Simulated Disk".into(),
-                })
-            }),
-            kexec: Box::new(|| preflight::Kexec::Allowed),
+        machine: Arc::new(SimulatedMachine {
+            installed: Installed {
+                paths: paths.clone(),
+                release: RELEASE.into(),
+                disk: Box::new(|| Ok(disk())),
+                kexec: Box::new(|| preflight::Kexec::Allowed),
+            },
+            said: levers.said.subscribe(),
         }),
+        boot: super::boot::read(&paths),
         paths,
-        maker: Box::new(SimulatedMaker(turnstile.clone())),
+        maker: Box::new(maker.clone()),
+        stick_maker: Box::new(maker),
         bouncer,
         turnstile,
-        watchers: Box::new(move |reporter, audience| {
+        watchers: Box::new(move |ends| {
+            let stage = script::Stage::new(levers.clone(), &ends);
+            let Ends {
+                reporter,
+                watched: seen,
+                ..
+            } = ends;
+            let (ready, is_ready) = oneshot::channel();
+            tokio::spawn(loan::flow(levers.loan, seen, reporter.clone()));
             let to_session = reporter.clone();
             tokio::spawn(async move {
                 if let Err(error) = watched.watch(to_session).await {
@@ -201,10 +163,23 @@ pub async fn world(folder: &Path, services: bool, bus: &zbus::Connection) -> any
                 if let Some(bus) = power {
                     super::power_watch(bus, || None, &reporter);
                 }
-                script::obey(script, levers, reporter, audience).await;
+                stage.play(script, listener, ready).await;
             });
+            is_ready
         }),
     })
+}
+
+fn disk() -> Disk {
+    Disk {
+        identity: DiskIdentity {
+            wwid: Some("simulated.0".into()),
+            serial: Some("SIM0".into()),
+            gpt: None,
+            size: 512_110_190_592,
+        },
+        model: "Simulated Disk".into(),
+    }
 }
 
 /// Puts what is not there yet into the folder, so that an empty one will do.

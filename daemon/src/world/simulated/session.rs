@@ -1,6 +1,6 @@
 //! A session service that does what the script says.
 
-use super::super::{Doing, Happening, Reporter, Session, Trouble, sealed};
+use super::super::{Doing, Reporter, Session, Trouble, sealed};
 use std::convert::Infallible;
 use std::os::fd::OwnedFd;
 use stiefel_core::preflight::Inhibitor;
@@ -20,7 +20,6 @@ pub(super) enum Shutdown {
 
 pub(super) struct SimulatedSession {
     pub inhibitors: watch::Receiver<Vec<Inhibitor>>,
-    pub users: watch::Receiver<Vec<String>>,
     pub shutdown: watch::Receiver<Shutdown>,
     pub changing: watch::Sender<Shutdown>,
 }
@@ -50,25 +49,23 @@ impl Session for SimulatedSession {
         })
     }
 
+    fn power_off(&self, force: bool) -> Doing<'_, ()> {
+        Box::pin(async move {
+            let refused = *self.shutdown.borrow() == Shutdown::Refused;
+            if refused || (!force && !self.inhibitors.borrow().is_empty()) {
+                return Err(Trouble("the script refuses to shut down".into()));
+            }
+            self.changing.send_replace(Shutdown::Begun);
+            Ok(())
+        })
+    }
+
     fn going_down(&self) -> Doing<'_, bool> {
         Box::pin(async { Ok(*self.shutdown.borrow() == Shutdown::Begun) })
     }
 
-    fn watch(&self, reporter: Reporter) -> Doing<'_, ()> {
-        Box::pin(async move {
-            let (mut inhibitors, mut users) = (self.inhibitors.clone(), self.users.clone());
-            loop {
-                let now = tokio::select! {
-                    changed = inhibitors.changed() => changed
-                        .map(|()| Happening::Inhibitors(inhibitors.borrow_and_update().clone())),
-                    changed = users.changed() => changed
-                        .map(|()| Happening::Users(users.borrow_and_update().clone())),
-                };
-                let Ok(now) = now else { return Ok(()) };
-                if reporter.send(now).await.is_err() {
-                    return Ok(());
-                }
-            }
-        })
+    /// The script itself tells what changes.
+    fn watch(&self, _: Reporter) -> Doing<'_, ()> {
+        Box::pin(async { Ok(()) })
     }
 }

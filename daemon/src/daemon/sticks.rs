@@ -1,0 +1,116 @@
+//! Boot media of pairings, and the drives that they are made of.
+
+use super::jobs::Work;
+use super::{Daemon, Now};
+use crate::request::{Answer, Medium, Refused};
+use crate::view::DriveView;
+use crate::world::drives::{Drive, Usage};
+use crate::world::sticks::{Stick, Target};
+use crate::world::{self, Trouble};
+use std::collections::BTreeMap;
+use stiefel_core::handoff::{HandOff, Refusal};
+use stiefel_core::pairing::PairingId;
+use stiefel_core::preflight::ImageState;
+use stiefel_dbus::words::{DriveState, JobKind};
+
+/// Less than this holds no kernel, no ramdisk and no boot loader.
+const SMALLEST: u64 = 256 << 20;
+
+impl Daemon {
+    /// Whether sticks can be made, or why not.
+    pub fn sticks_can_be_made(&mut self, able: Result<(), Trouble>) {
+        self.no_sticks = able.err();
+    }
+
+    pub(super) fn write_stick(
+        &mut self,
+        pairing: PairingId,
+        medium: Medium,
+    ) -> Result<Answer, Refused> {
+        let record = self.records.get(&pairing).ok_or(Refused::NotPaired)?;
+        let record = record.pairing.clone();
+        let (kind, target) = self.target(medium)?;
+        if let Some(Trouble(why)) = &self.no_sticks {
+            return Err(Refused::NotSupported(why.clone()));
+        }
+        let HandOff::Idle { .. } = self.machine else {
+            return Err(Refusal::InProgress.into());
+        };
+        if self.running_job().is_some() {
+            return Err(Refused::JobRuns);
+        }
+        if self.survey.image != ImageState::Ready {
+            return Err(Refused::ImageMissing);
+        }
+        let ticket = world::stick_ticket(record, self.lender.clone())?;
+        let number = self.new_job(kind, Some(pairing))?;
+        let stick = Stick { ticket, target };
+        self.outbox.work = Some(Work::MakeStick(number, Box::new(stick)));
+        Ok(Answer::Begun(number))
+    }
+
+    /// What may be written to.
+    fn target(&self, medium: Medium) -> Result<(JobKind, Target), Refused> {
+        match medium {
+            Medium::File(fd) => Ok((JobKind::SaveStick, Target::File(fd))),
+            Medium::Block { fd, device } => {
+                let drive = self.drives.iter().find(|drive| drive.device == device);
+                let drive = drive.ok_or(Refused::NotRemovable)?;
+                writable(drive, false)?;
+                Ok((JobKind::WriteStick, Target::OpenDrive(fd)))
+            }
+            Medium::Drive { name, unmount } => {
+                let drive = self.drives.iter().find(|drive| drive.name == name);
+                writable(drive.ok_or(Refused::NoDrive)?, unmount)?;
+                Ok((JobKind::WriteStick, Target::Drive { name, unmount }))
+            }
+        }
+    }
+
+    /// A stick that is done makes its pairing usable.
+    pub(super) fn stick_done(&mut self, pairing: Option<PairingId>, now: Now) {
+        if let Some(pairing) = pairing {
+            self.note_stick(pairing, now);
+        }
+    }
+
+    pub(super) fn drives_by_name(&self) -> BTreeMap<String, DriveView> {
+        let show = |drive: &Drive| {
+            let view = DriveView {
+                state: state(drive),
+                drive: drive.clone(),
+            };
+            (drive.name.clone(), view)
+        };
+        self.drives.iter().map(show).collect()
+    }
+}
+
+fn state(drive: &Drive) -> DriveState {
+    match drive.usage {
+        _ if drive.size == 0 => DriveState::NoMedium,
+        Usage::Busy => DriveState::Busy,
+        Usage::ReadOnly => DriveState::ReadOnly,
+        Usage::Free | Usage::Mounted if drive.size < SMALLEST => DriveState::TooSmall,
+        Usage::Mounted => DriveState::Mounted,
+        Usage::Free => DriveState::Free,
+    }
+}
+
+fn writable(drive: &Drive, unmount: bool) -> Result<(), Refused> {
+    let why = match state(drive) {
+        DriveState::Free => return Ok(()),
+        DriveState::Mounted if unmount => return Ok(()),
+        DriveState::Mounted => "file systems on it are mounted; unmount them first",
+        DriveState::ReadOnly => "it refuses to be written to; look for its switch",
+        DriveState::TooSmall => "it is too small for a stick",
+        DriveState::NoMedium => "there is nothing in it",
+        DriveState::Busy | DriveState::Unknown(_) => {
+            "this system uses it, e.g. as swap space or as a part of a volume"
+        }
+    };
+    Err(Refused::DriveBusy {
+        name: format!("/dev/{}", drive.name),
+        why,
+    })
+}
