@@ -10,6 +10,7 @@ use anstyle::Style;
 use anyhow::bail;
 use clap::Args;
 use futures_util::StreamExt;
+use futures_util::stream::select;
 use std::io::{IsTerminal, Write, stderr};
 use stiefel_dbus::proxy::JobProxy;
 use stiefel_dbus::words::{JobKind, JobState};
@@ -86,6 +87,8 @@ pub async fn cancel(client: &Client, number: u32) -> anyhow::Result<()> {
 /// Tells how far a job is, until it has ended. Ctrl-C calls it off.
 pub async fn follow(client: &Client, path: OwnedObjectPath, stay: Stay) -> anyhow::Result<()> {
     let job = client.job(&path).await?;
+    // Before anything is said: whoever reads that may want to call it off.
+    let mut interrupts = Interrupts::new()?;
     let mut show = Show::new(read(client, &path).await?, stay.output)?;
     if stay.no_wait {
         return Ok(());
@@ -94,15 +97,15 @@ pub async fn follow(client: &Client, path: OwnedObjectPath, stay: Stay) -> anyho
         "job {} was left alone; see: stiefelctl jobs",
         show.job.number
     );
-    let mut interrupts = Interrupts::new()?;
     let states = job.receive_state_changed().await.map(drop);
     let progress = job.receive_progress_changed().await.map(drop);
+    let phases = job.receive_phase_changed().await.map(drop);
     let owners = job
         .inner()
         .receive_owner_changed()
         .await?
         .map(|owner| owner.is_none());
-    let mut changes = futures_util::stream::select(states, progress);
+    let mut changes = select(states, select(progress, phases));
     let mut owners = owners.fuse();
     loop {
         tokio::select! {
@@ -118,7 +121,7 @@ pub async fn follow(client: &Client, path: OwnedObjectPath, stay: Stay) -> anyho
         show.tell(&job).await?;
         match JobState::from(show.job.state.as_str()) {
             JobState::Running | JobState::Unknown(_) => {}
-            JobState::Done => return Ok(()),
+            JobState::Done => return show.done(),
             JobState::Failed => bail!("{}", clean(&show.job.detail)),
             JobState::Cancelled if interrupts.called_off() => {
                 return Err(Ending::Interrupted("called off".into()).into());
@@ -168,7 +171,7 @@ impl Show {
 
     async fn tell(&mut self, job: &JobProxy<'_>) -> anyhow::Result<()> {
         let (state, progress) = (job.state().await?, job.progress().await?);
-        let phase = job.phase().await.unwrap_or_default();
+        let phase = job.phase().await?;
         if (&state, progress, &phase) == (&self.job.state, self.job.progress, &self.job.phase) {
             return Ok(());
         }
@@ -192,7 +195,11 @@ impl Show {
         } else if !over && told != self.told {
             say!("{} {}", percent(progress), self.job.phase);
         }
-        if JobState::from(self.job.state.as_str()) == JobState::Done {
+        Ok(())
+    }
+
+    fn done(&self) -> anyhow::Result<()> {
+        if !self.output.json {
             say!("Done.");
         }
         Ok(())

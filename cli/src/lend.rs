@@ -41,14 +41,18 @@ pub async fn lend(client: &Client, args: LendArgs) -> anyhow::Result<()> {
     client.handoff.begin(&path, Default::default()).await?;
     if args.now {
         client.handoff.confirm().await?;
+    }
+    // Before anything is said: whoever reads that may want to call it off.
+    let interrupts = args.wait.then(Interrupts::new).transpose()?;
+    if args.now {
         say!("This machine leaves its system now; the disk goes to {to}.");
     } else {
         let seconds = seconds_until(client.handoff.deadline_usec().await?);
         say!("The disk goes to {to} in {seconds} s. To stop it: stiefelctl cancel");
     }
-    match args.wait {
-        true => wait(client).await,
-        false => Ok(()),
+    match interrupts {
+        Some(interrupts) => wait(client, interrupts).await,
+        None => Ok(()),
     }
 }
 
@@ -75,8 +79,7 @@ pub async fn cancel(client: &Client) -> anyhow::Result<()> {
 }
 
 /// Until the reboot was ordered, or the hand-off has come back.
-async fn wait(client: &Client) -> anyhow::Result<()> {
-    let mut interrupts = Interrupts::new()?;
+async fn wait(client: &Client, mut interrupts: Interrupts) -> anyhow::Result<()> {
     // This one keeps a cache, which the changes come from.
     let handoff = HandOffProxy::new(&client.bus).await?;
     let owners = handoff.inner().receive_owner_changed().await?;

@@ -161,7 +161,10 @@ fn pairings(pairings: &[Pairing]) -> anyhow::Result<()> {
         table.row(vec![
             (&pairing.name).into(),
             (&pairing.policy).into(),
-            seen(pairing),
+            match pairing.last_seen_usec {
+                0 => Cell::new("never seen", FAINT),
+                _ => seen(pairing),
+            },
         ]);
     }
     table.print()
