@@ -25,6 +25,7 @@ import screen  # noqa: E402
 from eyes import Eyes  # noqa: E402
 from harness import HANDOFF, LIMIT, LINK, MANAGER, PAIRING, ROOT, DBusError  # noqa: E402,F401
 
+SIMULATIONS = HERE.parent / "simulations"
 APP = "org.stiefelsystem.Stiefelsystem"
 APP_PATH = "/org/stiefelsystem/Stiefelsystem"
 BINARY = pathlib.Path(os.environ.get("STIEFEL_GUI", "/src/target/gui/debug/stiefelsystem"))
@@ -116,6 +117,8 @@ class Case(harness.Case):
     """A test with a daemon of its own, and the application when it is launched."""
 
     SERVICES = []
+    # A file of tests/simulations.
+    MACHINE = "ready"
 
     def setUp(self):
         self.desk = desk()
@@ -129,6 +132,18 @@ class Case(harness.Case):
             None,
         )
         self.addCleanup(self.session.close_sync, None)
+
+    def start(self):
+        simulation = SIMULATIONS / f"{self.MACHINE}.sim"
+        self.ARGUMENTS = ["--simulate", simulation, "--state", self.machine]
+        super().start()
+
+    def pairing(self, name):
+        """The object of the pairing that is called so."""
+        for path, interfaces in self.objects().items():
+            if interfaces.get(PAIRING, {}).get("Name") == name:
+                return path
+        raise AssertionError(f"no pairing {name!r}")
 
     # The application
 
@@ -178,6 +193,10 @@ class Case(harness.Case):
         self.ask(APP, APP_PATH, "org.freedesktop.Application", "ActivateAction", "(sava{sv})",
                  action, parameter, {})
 
+    def settle(self):
+        """Returns when the application has taken what was sent to it before."""
+        self.ask(APP, APP_PATH, "org.gtk.Actions", "List")
+
     # What a person sees and does
 
     def see(self, name, role=None):
@@ -188,7 +207,7 @@ class Case(harness.Case):
             found[:] = self.desk.eyes.find(self.app.pid, name, role)
             return found
 
-        self.wait(is_there, f"{role or 'something'} called {name!r} in {self.everything}")
+        self.wait(is_there, f"{role or 'something'} called {name!r}")
         return found[0]
 
     def see_no_more(self, name, role=None):
@@ -203,31 +222,14 @@ class Case(harness.Case):
             button[:] = [one for one in found if self.desk.eyes.is_sensitive(one)]
             return button
 
-        self.wait(is_ready, f"{role} called {name!r} that can be pressed in {self.everything}")
+        self.wait(is_ready, f"{role} called {name!r} that can be pressed")
         self.desk.eyes.press(button[0])
 
-    @property
-    def everything(self):
-        return Listing(self)
-
     def wait(self, condition, what):
-        """As everywhere, and says what was on the screen instead."""
+        """As everywhere; says what was there instead. `what` may be a function that says it then."""
         try:
-            super().wait(condition, what)
+            super().wait(condition, "it")
         except AssertionError as error:
-            raise AssertionError(f"{what} did not come; on the screen: {Listing(self)}") from error
-
-
-class Listing:
-    """All that is on the screen, read only if somebody asks."""
-
-    def __init__(self, case):
-        self.case = case
-
-    def __format__(self, _):
-        return "the application"
-
-    def __str__(self):
-        if not self.case.app:
-            return "no application"
-        return "\n" + self.case.desk.eyes.listing(self.case.app.pid)
+            what = what() if callable(what) else what
+            shown = self.desk.eyes.listing(self.app.pid) if self.app else "nothing"
+            raise AssertionError(f"{what} did not come; on the screen:\n{shown}") from error
