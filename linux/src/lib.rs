@@ -3,7 +3,7 @@
 //! Each module wraps one interface of the kernel and knows nothing of loans:
 //! [`links`] (rtnetlink), [`wireguard`] and [`nbd`] (generic netlink),
 //! [`uevent`], [`modules`], [`kexec`], [`block`] and [`power`] (sysfs),
-//! [`mounts`], [`memfd`], [`process`], [`sysctl`].
+//! [`mounts`], [`memfd`], [`process`], [`sysctl`], [`tcp`].
 //!
 //! Everything blocks, for as long as the kernel takes to answer and no longer;
 //! what waits for the world outside has a file descriptor to poll. No function
@@ -21,6 +21,7 @@ mod netlink;
 pub mod power;
 pub mod process;
 pub mod sysctl;
+pub mod tcp;
 pub mod uevent;
 pub mod wireguard;
 

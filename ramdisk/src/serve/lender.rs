@@ -351,6 +351,12 @@ impl Lender {
             read_bytes: stats.map_or(0, |stats| stats.read_bytes),
             written_bytes: stats.map_or(0, |stats| stats.written_bytes),
             memory_bytes: status::memory_bytes(),
+            empty_in_secs: 0,
+            link_speed_mbps: status::link_speed_mbps(&self.ticket.links),
+            celsius: status::hottest_celsius(),
+            disk: None,
+            asked_back_secs: None,
+            news: 0,
         }
     }
 

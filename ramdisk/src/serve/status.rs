@@ -1,6 +1,12 @@
-//! How the lender is: power and memory.
+//! How the lender is: power, warmth and memory.
 
+use std::path::Path;
+
+use stiefel_core::net::MacAddress;
+use stiefel_linux::links::Links;
 use stiefel_linux::power::{self, Power};
+
+use crate::wires::usable;
 
 /// Battery and mains; a machine that tells nothing counts as one on mains.
 pub fn power() -> Power {
@@ -9,6 +15,34 @@ pub fn power() -> Power {
         on_mains: true,
         charging: false,
     })
+}
+
+/// Speed of the only interface with a cable that a loan may use, Mbit/s; 0 if it is not known
+/// or there are several.
+pub fn link_speed_mbps(chosen: &[MacAddress]) -> u32 {
+    let links = Links::open().and_then(|mut links| links.list());
+    let links = links.unwrap_or_default().into_iter();
+    let mut connected = links.filter(|link| link.carrier && usable(link, chosen));
+    match (connected.next(), connected.next()) {
+        (Some(only), None) => only.speed_mbps.unwrap_or(0),
+        _ => 0,
+    }
+}
+
+/// The hottest sensor that the kernel knows, degrees Celsius; `None` without any.
+pub fn hottest_celsius() -> Option<f64> {
+    hottest_below(Path::new("/sys/class/thermal"))
+}
+
+/// Thermal zones tell thousandths of a degree (Documentation/driver-api/thermal/sysfs-api.rst).
+fn hottest_below(class: &Path) -> Option<f64> {
+    let zones = std::fs::read_dir(class).ok()?.flatten();
+    let told = zones.filter_map(|zone| std::fs::read_to_string(zone.path().join("temp")).ok());
+    let degrees = told.filter_map(|text| Some(text.trim().parse::<f64>().ok()? / 1000.0));
+    // Sensors that are not there tell nonsense.
+    degrees
+        .filter(|celsius| (1.0..200.0).contains(celsius))
+        .max_by(f64::total_cmp)
 }
 
 /// Memory in use, bytes: what is neither free nor a copy of something on a disk.
@@ -35,6 +69,23 @@ fn meminfo(text: &str, name: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_hottest_sensor_counts_and_nonsense_does_not() {
+        let class = tempfile::tempdir().unwrap();
+        for (zone, temp) in [
+            ("0", "44500\n"),
+            ("1", "27800\n"),
+            ("2", "-274000\n"),
+            ("3", "x"),
+        ] {
+            let zone = class.path().join(format!("thermal_zone{zone}"));
+            std::fs::create_dir(&zone).unwrap();
+            std::fs::write(zone.join("temp"), temp).unwrap();
+        }
+        assert_eq!(hottest_below(class.path()), Some(44.5));
+        assert_eq!(hottest_below(&class.path().join("none")), None);
+    }
 
     #[test]
     fn files_in_memory_are_in_use_and_copies_of_the_disk_are_not() {

@@ -53,12 +53,23 @@ impl AsFd for Control {
 }
 
 impl Asker {
+    #[cfg(test)]
+    pub(super) fn on(stream: UnixStream) -> Self {
+        Self(stream)
+    }
+
     /// Answers and hangs up. Whoever is gone needs no answer.
     pub(super) fn tell(mut self, answer: &Answer) {
-        if let Ok(mut line) = serde_json::to_vec(answer) {
-            line.push(b'\n');
-            let _ = self.0.write_all(&line);
-        }
+        self.say(answer);
+    }
+
+    /// Answers, maybe not for the last time; whether the asker has taken it.
+    pub(super) fn say(&mut self, answer: &Answer) -> bool {
+        let Ok(mut line) = serde_json::to_vec(answer) else {
+            return false;
+        };
+        line.push(b'\n');
+        self.0.write_all(&line).is_ok()
     }
 }
 
