@@ -1,3 +1,5 @@
 //! The application "Lend my disk".
 
-fn main() {}
+fn main() -> gtk::glib::ExitCode {
+    stiefel_gui::run()
+}

@@ -20,6 +20,7 @@ mod handoff;
 mod home;
 mod loan;
 mod preferences;
+mod scene;
 mod setup;
 mod stick;
 pub mod units;
@@ -31,8 +32,9 @@ pub use handoff::{Announced, HandingOver};
 pub use home::Home;
 pub use loan::{Lent, Meter};
 pub use preferences::{Choice, LinkChoice, PairingChoice, Preferences};
+pub use scene::{Look, Scene};
 pub use setup::Setup;
-pub use stick::{DriveRow, NameTrouble, Writing, drives, name_trouble};
+pub use stick::{DriveRow, End as StickEnd, NameTrouble, Writing, drives, name_trouble};
 use stiefel_dbus::words::{JobKind, JobState, Reason, Role, State};
 
 /// What the clocks say.
@@ -79,8 +81,7 @@ pub enum Page {
 pub struct Message {
     /// Which one it is; a new one is read out, a changed one is not.
     pub kind: &'static str,
-    /// None for one that turns, because something goes on.
-    pub icon: Option<&'static str>,
+    pub picture: Drawing,
     pub title: String,
     pub body: String,
     /// What to do, or to know.
@@ -88,6 +89,16 @@ pub struct Message {
     /// When it ends, and how that is called.
     pub until: Option<Until>,
     pub button: Option<Button>,
+}
+
+/// What stands above a message.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum Drawing {
+    /// Something turns, because something goes on.
+    #[default]
+    Turning,
+    Icon(&'static str),
+    Scene(Scene),
 }
 
 /// A moment to which seconds are counted.
@@ -234,7 +245,7 @@ fn late() -> Message {
 fn gone(why: &str) -> Message {
     Message {
         kind: "gone",
-        icon: Some(words::icon::WARNING),
+        picture: Drawing::Icon(words::icon::WARNING),
         title: gettext("The Service Cannot Be Reached"),
         body: gettext(
             "Without it, nothing can be lent. It is a part of Stiefelsystem that runs in the background, and is started when it is needed.",
@@ -278,7 +289,13 @@ fn may(picture: &Picture) -> May {
         Daemon::Asked | Daemon::Late | Daemon::Gone(_) => false,
     };
     if !reached {
-        return May::default();
+        // The launcher may ask before we know anything; the daemon decides then.
+        let early = picture.daemon == Daemon::Asked;
+        return May {
+            lend: early,
+            disarm: early,
+            ..May::default()
+        };
     }
     let (machine, handoff) = (&picture.machine, &picture.handoff);
     let lender = machine.role == Role::Lender;

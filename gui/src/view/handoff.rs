@@ -1,7 +1,8 @@
 //! A hand-off, from the question to the moment when the screen goes dark.
 
+use super::scene::{self, Look, Scene};
 use super::words::{self, fill, heard, icon};
-use super::{Button, Mark, Message, Row, Until, setup};
+use super::{Button, Drawing, Mark, Message, Row, Until, setup};
 use crate::picture::Picture;
 use gettextrs::gettext;
 use stiefel_dbus::words::{AtDeadline, PairingPolicy, Reason, State, Step, Trigger, Verdict};
@@ -116,6 +117,7 @@ fn always(picture: &Picture) -> Option<Always> {
 /// This machine is on its way out of its system.
 #[derive(Clone, Debug, PartialEq)]
 pub struct HandingOver {
+    pub scene: Scene,
     pub title: String,
     /// It is too late to stop.
     pub leaving: bool,
@@ -130,6 +132,7 @@ pub(super) fn handing_over(picture: &Picture) -> HandingOver {
     let leaving = handoff.state == State::Leaving;
     let name = words::borrower_name(picture);
     HandingOver {
+        scene: scene::of_lender(picture, Look::Going),
         title: fill(&gettext("Handing Over to {name}"), "name", &name),
         leaving,
         steps: steps(picture, leaving),
@@ -217,7 +220,7 @@ pub(super) fn coming_back(picture: &Picture) -> Message {
     };
     Message {
         kind: "coming-back",
-        icon: None,
+        picture: Drawing::Scene(scene::of_lender(picture, Look::Returning)),
         title: gettext("Coming Back…"),
         body: why.unwrap_or_else(|| gettext("Everything is put back as it was.")),
         points: match &handoff.step {
@@ -239,7 +242,7 @@ pub(super) fn coming_back(picture: &Picture) -> Message {
 pub(super) fn busy() -> Message {
     Message {
         kind: "busy",
-        icon: Some(icon::LEAVING),
+        picture: Drawing::Icon(icon::LEAVING),
         title: gettext("This Computer Is Busy"),
         body: gettext(
             "The service is doing something that this version of the application does not know.",

@@ -1,6 +1,7 @@
 //! This machine is in its own system: ready to lend, or waiting for whom.
 
-use super::words::{self, fill, heard, icon};
+use super::scene::{self, Look, Scene};
+use super::words::{self, fill, heard};
 use super::{Button, Mark, Now, Row, setup, units};
 use crate::picture::{Link, Pairing, Picture};
 use gettextrs::gettext;
@@ -12,7 +13,7 @@ use stiefel_dbus::words::{LinkPolicy, LinkState, PairingPolicy, Presence, Role, 
 pub struct Home {
     /// Paired machines are answered.
     pub waiting: bool,
-    pub icon: &'static str,
+    pub scene: Scene,
     pub title: String,
     pub body: String,
     /// The one thing to do here.
@@ -33,7 +34,7 @@ pub(super) fn page(picture: &Picture, now: &Now) -> Home {
     };
     Home {
         waiting: armed,
-        icon: if armed { icon::ARMED } else { icon::IDLE },
+        scene: scene::of_lender(picture, if armed { Look::Waiting } else { Look::Apart }),
         title,
         body,
         button: match armed {

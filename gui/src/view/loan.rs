@@ -1,7 +1,8 @@
 //! This system runs from a lent disk.
 
+use super::scene::{Look, Scene};
 use super::words::{self, fill, heard, icon};
-use super::{Button, Mark, Message, Now, Page, Row, Until, units};
+use super::{Button, Drawing, Mark, Message, Now, Page, Row, Until, units};
 use crate::picture::{Loan, Moving, Picture};
 use gettextrs::gettext;
 use stiefel_dbus::words::{Cable, DiskHealth, Ending, LoanState, Severity};
@@ -9,6 +10,7 @@ use stiefel_dbus::words::{Cable, DiskHealth, Ending, LoanState, Severity};
 /// The loan, while all is well.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Lent {
+    pub scene: Scene,
     pub title: String,
     pub body: String,
     /// It is about to end by itself, or somebody wants it to.
@@ -47,10 +49,10 @@ pub(super) fn page(picture: &Picture, now: &Now) -> Page {
         return Page::Message(unknown());
     };
     match loan.state {
-        LoanState::Held | LoanState::Unknown(_) => Page::Lent(lent(loan, now)),
-        LoanState::Frozen => Page::Message(frozen(loan, now)),
-        LoanState::Closing => Page::Message(closing(loan)),
-        LoanState::Lost => Page::Message(lost(loan)),
+        LoanState::Held | LoanState::Unknown(_) => Page::Lent(lent(picture, loan, now)),
+        LoanState::Frozen => Page::Message(frozen(picture, loan, now)),
+        LoanState::Closing => Page::Message(closing(picture, loan)),
+        LoanState::Lost => Page::Message(lost(picture, loan)),
     }
 }
 
@@ -66,9 +68,21 @@ fn lender(loan: &Loan) -> String {
     }
 }
 
-fn lent(loan: &Loan, now: &Now) -> Lent {
+/// The scene as this machine, the borrower, sees it. Its name is the lent
+/// system's, so it is not called by it.
+fn scene(picture: &Picture, loan: &Loan, look: Look) -> Scene {
+    let this = gettext("This Computer");
+    let this = match picture.machine.name.as_str() {
+        name if name.is_empty() || name == loan.lender => this,
+        name => name.to_owned(),
+    };
+    Scene::new(lender(loan), this, look)
+}
+
+fn lent(picture: &Picture, loan: &Loan, now: &Now) -> Lent {
     let name = lender(loan);
     Lent {
+        scene: scene(picture, loan, Look::Lent),
         title: fill(&gettext("Running From {name}"), "name", &name),
         body: match loan.since_usec {
             0 => gettext("Your system runs on this computer, from the disk over there."),
@@ -217,7 +231,7 @@ fn lender_rows(loan: &Loan) -> Vec<Row> {
     rows
 }
 
-fn frozen(loan: &Loan, now: &Now) -> Message {
+fn frozen(picture: &Picture, loan: &Loan, now: &Now) -> Message {
     let name = lender(loan);
     let point = |key: &str, icon, title: String, text: String| Row {
         key: key.into(),
@@ -248,7 +262,7 @@ fn frozen(loan: &Loan, now: &Now) -> Message {
     };
     Message {
         kind: "frozen",
-        icon: Some(icon::FROZEN),
+        picture: Drawing::Scene(scene(picture, loan, Look::Frozen)),
         title: gettext("Paused"),
         body: match loan.frozen_since_usec {
             0 => fill(&gettext("{name} cannot be reached."), "name", &name),
@@ -285,11 +299,11 @@ fn frozen(loan: &Loan, now: &Now) -> Message {
     }
 }
 
-fn closing(loan: &Loan) -> Message {
+fn closing(picture: &Picture, loan: &Loan) -> Message {
     let name = lender(loan);
     Message {
         kind: "closing",
-        icon: None,
+        picture: Drawing::Scene(scene(picture, loan, Look::Returning)),
         title: gettext("Giving the Disk Back…"),
         body: fill(
             &gettext("This computer shuts down. Then {name} starts your system again by itself."),
@@ -300,11 +314,11 @@ fn closing(loan: &Loan) -> Message {
     }
 }
 
-fn lost(loan: &Loan) -> Message {
+fn lost(picture: &Picture, loan: &Loan) -> Message {
     let name = lender(loan);
     Message {
         kind: "lost",
-        icon: Some(icon::WARNING),
+        picture: Drawing::Scene(scene(picture, loan, Look::Over)),
         title: gettext("The Loan Is Over"),
         body: fill(
             &gettext("{name} was out of reach for too long and has taken its disk back."),
@@ -328,7 +342,7 @@ fn lost(loan: &Loan) -> Message {
 fn unknown() -> Message {
     Message {
         kind: "borrowed",
-        icon: Some(icon::LENT),
+        picture: Drawing::Icon(icon::LENT),
         title: gettext("Running From a Lent Disk"),
         body: gettext(
             "The service does not say more about it. To give the disk back, shut this computer down.",

@@ -123,6 +123,15 @@ pub fn countdown(secs: u64) -> String {
     }
 }
 
+/// The rest of a wait inside of a sentence: "0:09", "1:05", "2:00:00".
+#[must_use]
+pub fn rest(secs: u64) -> String {
+    match secs {
+        0..60 => format!("0:{secs:02}"),
+        _ => countdown(secs),
+    }
+}
+
 /// A moment in the past, on the local clock.
 #[must_use]
 pub fn moment(epoch_usec: u64, now: &Now) -> String {
@@ -206,6 +215,8 @@ mod tests {
         assert_eq!(countdown(9), "9");
         assert_eq!(countdown(65), "1:05");
         assert_eq!(countdown(7200), "2:00:00");
+        assert_eq!(rest(9), "0:09");
+        assert_eq!(rest(65), "1:05");
     }
 
     #[test]

@@ -1,0 +1,69 @@
+//! What the platform has no widget for, and how ours are filled. Each one shows
+//! a part of a view, and does nothing if it shows that already.
+
+mod cable;
+mod countdown;
+mod plot;
+mod rows;
+
+pub use cable::Cable;
+pub use countdown::{Countdown, Ticking};
+pub use plot::{Plot, Series};
+pub use rows::{Line, Rows};
+
+use crate::view::Button;
+use gtk::glib::prelude::*;
+use gtk::prelude::*;
+
+/// Where our files are in the program.
+const BASE: &str = "/org/stiefelsystem/Stiefelsystem/";
+/// The domain of our translations.
+pub const DOMAIN: &str = "stiefelsystem";
+
+/// What one of our `.ui` files describes.
+pub struct Built(gtk::Builder, &'static str);
+
+impl Built {
+    /// Reads the file of that name, without its ending.
+    #[must_use]
+    pub fn from(name: &'static str) -> Self {
+        let builder = gtk::Builder::new();
+        builder.set_translation_domain(Some(DOMAIN));
+        if let Err(error) = builder.add_from_resource(&format!("{BASE}{name}.ui")) {
+            gtk::glib::g_critical!("stiefelsystem", "{name}.ui: {error}");
+        }
+        Self(builder, name)
+    }
+
+    /// The object with that id.
+    ///
+    /// # Panics
+    /// There is none: the file and the program do not belong together. A test
+    /// builds all of them.
+    #[must_use]
+    pub fn get<T: IsA<gtk::glib::Object>>(&self, id: &str) -> T {
+        match self.0.object(id) {
+            Some(object) => object,
+            None => panic!("{}.ui has no {id} of the type {}", self.1, T::static_type()),
+        }
+    }
+}
+
+/// Shows what there is to press; hidden if there is nothing.
+pub fn show_button(widget: &gtk::Button, button: Option<&Button>) {
+    widget.set_visible(button.is_some());
+    let Some(button) = button else { return };
+    widget.set_label(&button.label);
+    widget.set_use_underline(true);
+    let target = button.target.as_ref().map(|target| target.to_variant());
+    widget.set_action_target_value(target.as_ref());
+    widget.set_action_name(Some(&format!("app.{}", button.action)));
+}
+
+/// Shows a text; hidden if there is none.
+pub fn show_text(label: &gtk::Label, text: &str) {
+    label.set_visible(!text.is_empty());
+    if label.text() != text {
+        label.set_text(text);
+    }
+}

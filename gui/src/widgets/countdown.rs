@@ -1,0 +1,255 @@
+//! Time that runs out: as a ring around the seconds, or as a line of text.
+
+use crate::view::units::{self, countdown, seconds_until};
+use crate::view::{Now, Until, words};
+use gettextrs::{gettext, ngettext};
+use gtk::glib;
+use gtk::prelude::*;
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::time::Duration;
+
+/// The ring's width and height.
+const SIZE: i32 = 168;
+/// Width of the line.
+const STROKE: f64 = 8.0;
+/// Seconds before the end at which the rest is read out.
+const READ_OUT: [u64; 4] = [60, 30, 10, 5];
+
+/// The ring. It moves while it can be seen, and only then.
+#[derive(Clone)]
+pub struct Countdown {
+    ring: gtk::DrawingArea,
+    seconds: gtk::Label,
+    state: Rc<Cell<Wait>>,
+    moving: Rc<Cell<bool>>,
+}
+
+#[derive(Clone, Copy, Default, PartialEq)]
+struct Wait {
+    deadline_usec: u64,
+    whole_usec: u64,
+    shown: u64,
+}
+
+impl Countdown {
+    /// Inside of `overlay`.
+    #[must_use]
+    pub fn within(overlay: &gtk::Overlay) -> Self {
+        let ring = gtk::DrawingArea::builder()
+            .content_width(SIZE)
+            .content_height(SIZE)
+            .accessible_role(gtk::AccessibleRole::Presentation)
+            .css_classes(["ring"])
+            .build();
+        let seconds = gtk::Label::builder()
+            .css_classes(["seconds"])
+            .halign(gtk::Align::Center)
+            .valign(gtk::Align::Center)
+            .accessible_role(gtk::AccessibleRole::Timer)
+            .build();
+        overlay.set_child(Some(&ring));
+        overlay.add_overlay(&seconds);
+        let state = Rc::new(Cell::new(Wait::default()));
+        let drawn = state.clone();
+        ring.set_draw_func(move |ring, context, width, height| {
+            let rest = rest(drawn.get(), now_usec());
+            let _ = draw(context, &ring.color(), f64::from(width.min(height)), rest);
+        });
+        let this = Self {
+            ring,
+            seconds,
+            state,
+            moving: Rc::default(),
+        };
+        let that = this.clone();
+        this.ring.connect_map(move |_| that.run());
+        this
+    }
+
+    /// Counts to this from now on; `careful` for one that does harm.
+    pub fn show(&self, deadline_usec: u64, whole_usec: u64, careful: bool) {
+        let before = self.state.get();
+        if before.deadline_usec == deadline_usec {
+            return;
+        }
+        let left = deadline_usec.saturating_sub(now_usec());
+        self.state.set(Wait {
+            deadline_usec,
+            whole_usec: if whole_usec > 0 { whole_usec } else { left },
+            shown: u64::MAX,
+        });
+        match careful {
+            true => self.ring.add_css_class("careful"),
+            false => self.ring.remove_css_class("careful"),
+        }
+        self.run();
+    }
+
+    /// Stops; what is left stays on the screen.
+    pub fn stop(&self) {
+        self.state.set(Wait::default());
+    }
+
+    fn run(&self) {
+        if self.moving.replace(true) {
+            return;
+        }
+        let this = self.clone();
+        self.ring.add_tick_callback(move |ring, _| {
+            let wait = this.state.get();
+            let left = this.tick(wait);
+            ring.queue_draw();
+            if left > 0 && ring.is_mapped() {
+                return glib::ControlFlow::Continue;
+            }
+            this.moving.set(false);
+            glib::ControlFlow::Break
+        });
+    }
+
+    /// Shows the seconds when they have changed; how many there are.
+    fn tick(&self, wait: Wait) -> u64 {
+        let left = seconds_until(wait.deadline_usec, &now());
+        if left != wait.shown {
+            self.state.set(Wait {
+                shown: left,
+                ..wait
+            });
+            self.seconds.set_text(&countdown(left));
+            self.seconds
+                .update_property(&[gtk::accessible::Property::Label(&in_words(left))]);
+            if READ_OUT.contains(&left) {
+                let priority = gtk::AccessibleAnnouncementPriority::Medium;
+                self.seconds.announce(&in_words(left), priority);
+            }
+        }
+        left
+    }
+}
+
+/// A line of text with the time in it, once a second while it can be seen.
+#[derive(Clone)]
+pub struct Ticking {
+    label: gtk::Label,
+    until: Rc<RefCell<Option<Until>>>,
+    timer: Rc<Cell<bool>>,
+}
+
+impl Ticking {
+    /// In `label`.
+    #[must_use]
+    pub fn of(label: gtk::Label) -> Self {
+        Self {
+            label,
+            until: Rc::default(),
+            timer: Rc::default(),
+        }
+    }
+
+    /// Counts to this from now on.
+    pub fn show(&self, until: Option<&Until>) {
+        self.until.replace(until.cloned());
+        self.label.set_visible(until.is_some());
+        if self.tick() && !self.timer.replace(true) {
+            let this = self.clone();
+            glib::timeout_add_local(Duration::from_secs(1), move || {
+                if this.tick() {
+                    return glib::ControlFlow::Continue;
+                }
+                this.timer.set(false);
+                glib::ControlFlow::Break
+            });
+        }
+    }
+
+    /// Whether it goes on.
+    fn tick(&self) -> bool {
+        let until = self.until.borrow();
+        let Some(until) = until.as_ref() else {
+            return false;
+        };
+        let left = seconds_until(until.usec, &now());
+        let text = words::fill(&until.text, "time", &units::rest(left));
+        self.label.set_text(&text);
+        left > 0
+    }
+}
+
+fn in_words(seconds: u64) -> String {
+    let count = u32::try_from(seconds).unwrap_or(u32::MAX);
+    let text = ngettext("{n} second left", "{n} seconds left", count);
+    match seconds {
+        0 => gettext("The time is up"),
+        _ => words::fill(&text, "n", &seconds.to_string()),
+    }
+}
+
+fn now_usec() -> u64 {
+    u64::try_from(glib::monotonic_time()).unwrap_or(0)
+}
+
+fn now() -> Now {
+    Now {
+        monotonic_usec: now_usec(),
+        ..Now::default()
+    }
+}
+
+/// How much of the wait is left, from 0 to 1.
+fn rest(wait: Wait, now_usec: u64) -> f64 {
+    let left = wait.deadline_usec.saturating_sub(now_usec);
+    (left as f64 / wait.whole_usec.max(1) as f64).min(1.0)
+}
+
+fn draw(
+    context: &gtk::cairo::Context,
+    colour: &gtk::gdk::RGBA,
+    size: f64,
+    rest: f64,
+) -> Result<(), gtk::cairo::Error> {
+    use std::f64::consts::{FRAC_PI_2, TAU};
+    let (middle, radius) = (size / 2.0, (size - STROKE) / 2.0);
+    let (red, green, blue) = (
+        f64::from(colour.red()),
+        f64::from(colour.green()),
+        f64::from(colour.blue()),
+    );
+    context.set_line_width(STROKE);
+    context.set_line_cap(gtk::cairo::LineCap::Round);
+    context.set_source_rgba(red, green, blue, 0.18);
+    context.arc(middle, middle, radius, 0.0, TAU);
+    context.stroke()?;
+    if rest > 0.0 {
+        context.set_source_rgb(red, green, blue);
+        context.arc(middle, middle, radius, -FRAC_PI_2, -FRAC_PI_2 + TAU * rest);
+        context.stroke()?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_ring_shrinks_with_the_time() {
+        let wait = Wait {
+            deadline_usec: 100,
+            whole_usec: 80,
+            shown: 0,
+        };
+        assert_eq!(rest(wait, 20), 1.0);
+        assert_eq!(rest(wait, 0), 1.0);
+        assert_eq!(rest(wait, 60), 0.5);
+        assert_eq!(rest(wait, 200), 0.0);
+        assert_eq!(rest(Wait::default(), 5), 0.0);
+    }
+
+    #[test]
+    fn what_is_read_out_is_a_sentence() {
+        assert_eq!(in_words(1), "1 second left");
+        assert_eq!(in_words(30), "30 seconds left");
+        assert_eq!(in_words(0), "The time is up");
+    }
+}

@@ -1,0 +1,148 @@
+//! The window: a bar, maybe a line about something, and a page.
+
+use crate::pages::Pages;
+use crate::view::{Notice, Page, View};
+use crate::widgets::Built;
+use adw::prelude::*;
+use gettextrs::gettext;
+use gtk::glib;
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::Duration;
+
+/// Shows a [`View`]; equal ones are not shown again.
+#[derive(Clone)]
+pub struct Window(Rc<Inner>);
+
+struct Inner {
+    window: adw::ApplicationWindow,
+    toasts: adw::ToastOverlay,
+    banner: adw::Banner,
+    pages: Pages,
+    shown: RefCell<Option<View>>,
+    /// What somebody has read and does not want to see again.
+    dismissed: RefCell<Option<String>>,
+    /// Runs while something moves with the time.
+    timer: RefCell<Option<glib::SourceId>>,
+}
+
+impl Window {
+    /// A window of `app` that shows nothing yet.
+    #[must_use]
+    pub fn new(app: &adw::Application) -> Self {
+        let built = Built::from("window");
+        let window: adw::ApplicationWindow = built.get("window");
+        window.set_application(Some(app));
+        if cfg!(debug_assertions) {
+            window.add_css_class("devel");
+        }
+        let inner = Rc::new(Inner {
+            window,
+            toasts: built.get("toasts"),
+            banner: built.get("banner"),
+            pages: Pages::within(built.get("stack")),
+            shown: RefCell::default(),
+            dismissed: RefCell::default(),
+            timer: RefCell::default(),
+        });
+        let that = Rc::downgrade(&inner);
+        inner.banner.connect_button_clicked(move |banner| {
+            banner.set_revealed(false);
+            if let Some(inner) = that.upgrade() {
+                let notice = inner.shown.borrow().as_ref().and_then(|v| v.notice.clone());
+                inner.dismissed.replace(notice.and_then(|it| it.dismiss));
+            }
+        });
+        Self(inner)
+    }
+
+    /// The window itself.
+    #[must_use]
+    pub fn widget(&self) -> &adw::ApplicationWindow {
+        &self.0.window
+    }
+
+    /// Whether a person may be looking at it.
+    #[must_use]
+    pub fn is_seen(&self) -> bool {
+        self.0.window.is_mapped() && !self.0.window.is_suspended()
+    }
+
+    /// Shows this from now on.
+    pub fn show(&self, view: &View) {
+        let mut shown = self.0.shown.borrow_mut();
+        if shown.as_ref() == Some(view) {
+            return;
+        }
+        self.show_notice(view.notice.as_ref());
+        self.0.pages.show(&view.page);
+        let (before, now) = (
+            shown.as_ref().map(|v| headline(&v.page)),
+            headline(&view.page),
+        );
+        if before.is_some_and(|before| before != now) {
+            self.0.pages.read_out(now);
+        }
+        *shown = Some(view.clone());
+    }
+
+    /// Draws what moves with the time once a second, as long as it `moves`.
+    pub fn tick(&self, moves: bool) {
+        let mut timer = self.0.timer.borrow_mut();
+        match (moves, timer.take()) {
+            (true, None) => {
+                let that = Rc::downgrade(&self.0);
+                let tick = move || match that.upgrade() {
+                    Some(inner) => {
+                        inner.pages.tick();
+                        glib::ControlFlow::Continue
+                    }
+                    None => glib::ControlFlow::Break,
+                };
+                *timer = Some(glib::timeout_add_local(Duration::from_secs(1), tick));
+            }
+            (true, running) => *timer = running,
+            (false, Some(running)) => running.remove(),
+            (false, None) => {}
+        }
+    }
+
+    /// The next loan is another one.
+    pub fn forget_loan(&self) {
+        self.0.pages.forget_loan();
+    }
+
+    /// Says something in passing.
+    pub fn toast(&self, text: &str) {
+        let toast = adw::Toast::builder().title(text).use_markup(false).build();
+        self.0.toasts.add_toast(toast);
+    }
+
+    fn show_notice(&self, notice: Option<&Notice>) {
+        let banner = &self.0.banner;
+        let Some(notice) = notice else {
+            // What happens twice is told twice.
+            self.0.dismissed.replace(None);
+            banner.set_revealed(false);
+            return;
+        };
+        banner.set_use_markup(false);
+        banner.set_title(&notice.text);
+        let close = gettext("_Dismiss");
+        banner.set_button_label(notice.dismiss.as_ref().map(|_| close.as_str()));
+        let read = notice.dismiss.is_some() && *self.0.dismissed.borrow() == notice.dismiss;
+        banner.set_revealed(!read);
+    }
+}
+
+/// What is read out when the page changes.
+fn headline(page: &Page) -> &str {
+    match page {
+        Page::Message(page) => &page.title,
+        Page::Setup(page) => &page.title,
+        Page::Home(page) => &page.title,
+        Page::Announced(page) => &page.title,
+        Page::HandingOver(page) => &page.title,
+        Page::Lent(page) => &page.title,
+    }
+}
