@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 use stiefel_core::modules::{IndexError, ParseError};
 use thiserror::Error;
 
-/// Why there is no new image, or no boot files. What was there before is still there.
+/// Why there is no new image, no boot files, or no stick. Images and boot files that were there
+/// before are still there.
 #[derive(Debug, Error)]
 pub enum Error {
     /// Whoever watched broke off.
-    #[error("the making of the ramdisk was broken off")]
+    #[error("the making was broken off")]
     BrokenOff,
     /// No module tree for this kernel.
     #[error("there is no module tree for kernel {release} in {folder}; {}", there_are(.others))]
@@ -85,6 +86,46 @@ pub enum Error {
     /// The image is not what its manifest says.
     #[error("the image {0} is damaged ({1}); make it anew with `stiefelctl update`")]
     Damaged(PathBuf, String),
+    /// The system has no boot loader for a stick.
+    #[error(
+        "there is no boot loader to put on a stick; install the signed ones of your distribution (Debian and Ubuntu: shim-signed, grub-efi-amd64-signed; Fedora: shim-x64, grub2-efi-x64) or systemd-boot"
+    )]
+    NoLoader,
+    /// GRUB's own tool cannot make its part for a BIOS.
+    #[error(
+        "GRUB for machines with a legacy BIOS cannot be made ({0}); install grub-common and grub-pc-bin of one version"
+    )]
+    Grub(String),
+    /// The medium, or the largest that is supported, is too small.
+    #[error("a stick needs {} MB, but there are {} MB only; take a larger one", .needed.div_ceil(1_000_000), .size / 1_000_000)]
+    TooSmall {
+        /// What there is, bytes.
+        size: u64,
+        /// What is needed, bytes.
+        needed: u64,
+    },
+    /// Neither a file nor a drive.
+    #[error("{0} is neither a drive nor a file")]
+    NoMedium(PathBuf),
+    /// What is on the medium is not what was written.
+    #[error(
+        "{path} gives back something else than was written to it (at byte {at}); it is worn out or a fake: take another one"
+    )]
+    ReadBack {
+        /// The medium.
+        path: PathBuf,
+        /// First byte of the piece that differs.
+        at: u64,
+    },
+    /// A file that goes onto the stick was changed while it was read.
+    #[error("the kernel or the ramdisk was replaced meanwhile ({source}); try again")]
+    ContentChanged {
+        /// What the system says.
+        source: io::Error,
+    },
+    /// No random numbers.
+    #[error("the system gives no random numbers: {0}")]
+    Random(String),
     /// The disk is full.
     #[error(
         "the disk is full: writing {path} needs about {needed} MB more in its folder; what was there before is unchanged"

@@ -5,7 +5,8 @@
 //! /lib/firmware  ─┼─ build ──▶ images/R.img (cpio, zstd) + images/R.json (Manifest)
 //! stiefel-init   ─┘                     │
 //! /boot/vmlinuz-R ── kernel_of ──┐      │
-//! ticket (cpio)  ────────────────┴── boot_files ──▶ vmlinuz, initramfs.img, cmdline
+//! ticket (cpio)  ────────────────┼── boot_files ──▶ vmlinuz, initramfs.img, cmdline
+//! boot loaders ──────────────────┴── stick ───────▶ a drive that boots
 //! ```
 //!
 //! Nothing of the system is changed: the stock initramfs and /boot are only read. The same
@@ -20,6 +21,7 @@ mod kernel;
 mod manifest;
 mod module_file;
 mod replace;
+pub mod stick;
 mod tree;
 
 pub use boot_files::{BootFiles, boot_files};

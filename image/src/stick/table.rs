@@ -1,0 +1,82 @@
+//! The partition table of a stick, by which it is known again.
+
+use std::fs::File;
+
+use gpt::disk::LogicalBlockSize;
+use gpt::mbr::ProtectiveMBR;
+use gpt::partition_types::{BIOS, EFI};
+use gpt::{GptConfig, GptError};
+use stiefel_core::pairing::PairingId;
+
+use super::bios::BOOT_CODE;
+use super::fat::SECTOR;
+use super::transfer::Target;
+use crate::Error;
+
+/// What the volume's partition is called, with the pairing's id behind it.
+const NAME: &str = "stiefel ";
+
+/// What lies where: first sector and number of sectors.
+pub(super) struct Table {
+    pub pairing: PairingId,
+    pub boot_code: Option<[u8; BOOT_CODE]>,
+    pub core: (u64, u64),
+    pub volume: (u64, u64),
+}
+
+/// A stick that was plugged in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// Whose it is.
+    pub pairing: PairingId,
+}
+
+/// Whether a drive is a stick of ours. Reads the partition table and nothing else.
+#[must_use]
+pub fn recognize(drive: &File) -> Option<Found> {
+    let table = GptConfig::new()
+        .logical_block_size(LogicalBlockSize::Lb512)
+        .open_from_device(drive)
+        .ok()?;
+    let pairing = table
+        .partitions()
+        .values()
+        .find_map(|partition| partition.name.strip_prefix(NAME)?.parse().ok())?;
+    Some(Found { pairing })
+}
+
+/// Writes the table; from then on the medium boots.
+pub(super) fn write(target: &mut Target, table: &Table) -> Result<(), Error> {
+    let written = write_table(target.file(), table);
+    written.map_err(|error| target.failed(std::io::Error::other(error)))?;
+    target.settle()
+}
+
+fn write_table(file: &mut File, table: &Table) -> Result<(), GptError> {
+    let size = std::io::Seek::seek(file, std::io::SeekFrom::End(0)).map_err(GptError::Io)?;
+    let behind = u32::try_from(size / SECTOR - 1).unwrap_or(u32::MAX);
+    let mut first = ProtectiveMBR::with_lb_size(behind);
+    first.set_bootcode(table.boot_code.unwrap_or([0; BOOT_CODE]));
+    first
+        .overwrite_lba0(file)
+        .map_err(|error| GptError::Io(std::io::Error::other(error)))?;
+    let mut gpt = GptConfig::new()
+        .writable(true)
+        .logical_block_size(LogicalBlockSize::Lb512)
+        .create_from_device(file, None)?;
+    let name = format!("{NAME}{}", table.pairing);
+    if table.boot_code.is_some() {
+        gpt.add_partition_at("GRUB", 1, table.core.0, table.core.1, BIOS, 0)?;
+    }
+    gpt.add_partition_at(&name, 2, table.volume.0, table.volume.1, EFI, 0)?;
+    gpt.write()?;
+    Ok(())
+}
+
+/// Reads the table back.
+pub(super) fn verify(target: &mut Target, pairing: PairingId) -> Result<(), Error> {
+    match recognize(target.file()) {
+        Some(found) if found.pairing == pairing => Ok(()),
+        _ => Err(target.not_read_back(0)),
+    }
+}

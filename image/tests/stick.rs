@@ -1,0 +1,244 @@
+//! Sticks, as other programs read them.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::ops::ControlFlow;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use stiefel_core::pairing::{Name, PairingId};
+use stiefel_image::Error;
+use stiefel_image::stick::{self, Boots, Phase, Stick, Target};
+
+/// Where GRUB's parts are on this machine.
+const GRUB: &str = "/usr/lib/grub/i386-pc";
+/// Where the volume begins, for mtools.
+const VOLUME: &str = "@@2M";
+const TICKET: &[u8] = b"a ticket, odd\n";
+
+struct Lab {
+    folder: tempfile::TempDir,
+    lender: Name,
+}
+
+impl Lab {
+    /// A system with all boot loaders, a kernel and a ramdisk.
+    fn new() -> Self {
+        let lab = Self {
+            folder: tempfile::tempdir().unwrap(),
+            lender: "laptop".parse().unwrap(),
+        };
+        for (path, size) in [
+            ("usr/lib/shim/shimx64.efi.signed", 90_000),
+            ("usr/lib/shim/mmx64.efi.signed", 80_001),
+            ("usr/lib/grub/x86_64-efi-signed/grubx64.efi.signed", 250_000),
+            ("boot/vmlinuz", 1_200_003),
+            ("image", 1_500_002),
+        ] {
+            lab.put(path, &noise(path, size));
+        }
+        lab.put("etc/os-release", b"NAME=Some\nID=\"debian\"\n");
+        symlink(GRUB, lab.path("usr/lib/grub/i386-pc")).unwrap();
+        lab
+    }
+
+    fn path(&self, path: &str) -> PathBuf {
+        self.folder.path().join(path)
+    }
+
+    fn put(&self, path: &str, bytes: &[u8]) {
+        let path = self.path(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, bytes).unwrap();
+    }
+
+    fn target(&self) -> PathBuf {
+        self.path("stick.img")
+    }
+
+    fn write(&self) -> Result<Boots, Error> {
+        self.write_watched(&mut |_, _| ControlFlow::Continue(()))
+    }
+
+    fn write_watched(
+        &self,
+        watch: &mut dyn FnMut(Phase, f64) -> ControlFlow<()>,
+    ) -> Result<Boots, Error> {
+        let (kernel, image) = (self.path("boot/vmlinuz"), self.path("image"));
+        let made_from = Stick {
+            root: self.folder.path(),
+            kernel: &kernel,
+            image: &image,
+            ticket: TICKET,
+            pairing: PairingId::from_bytes([7; 8]),
+            lender: &self.lender,
+            cmdline: "console=ttyS0",
+        };
+        let mut target = Target::new(opened(&self.target()), self.target()).unwrap();
+        stick::write(&made_from, &mut target, watch)
+    }
+
+    /// What mtools read at a path of the volume.
+    fn read(&self, path: &str) -> Vec<u8> {
+        let image = format!("{}{VOLUME}", self.target().display());
+        let output = Command::new("mtype")
+            .args(["-i", &image, &format!("::{path}")])
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{path}: {output:?}");
+        output.stdout
+    }
+}
+
+fn opened(path: &Path) -> File {
+    let mut options = OpenOptions::new();
+    let options = options.read(true).write(true).create(true).truncate(false);
+    options.open(path).unwrap()
+}
+
+/// Bytes that are not the same anywhere.
+fn noise(seed: &str, size: usize) -> Vec<u8> {
+    let mut state = seed
+        .bytes()
+        .fold(1_u32, |state, byte| state * 31 % 65_521 + u32::from(byte));
+    let mut bytes = Vec::with_capacity(size);
+    while bytes.len() < size {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        bytes.extend(state.to_be_bytes());
+    }
+    bytes.truncate(size);
+    bytes
+}
+
+/// Runs a program that must be content; what it prints.
+fn content(program: &str, arguments: &[&str]) -> String {
+    let output = Command::new(program).args(arguments).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{program}: {output:?}");
+    said
+}
+
+#[test]
+fn other_programs_find_a_sound_table_and_a_sound_volume() {
+    let lab = Lab::new();
+    let all = Boots {
+        uefi: true,
+        secure_boot: true,
+        bios: true,
+    };
+    assert_eq!(lab.write().unwrap(), all);
+    let target = lab.target();
+    let said = content("sgdisk", &["--verify", target.to_str().unwrap()]);
+    assert!(said.contains("No problems found"), "{said}");
+    let said = content("sgdisk", &["--print", target.to_str().unwrap()]);
+    assert!(said.contains("EF02") && said.contains("EF00"), "{said}");
+    let said = content("sgdisk", &["--info=2", target.to_str().unwrap()]);
+    assert!(said.contains("'stiefel 0707070707070707'"), "{said}");
+    let volume = lab.path("volume");
+    let mut bytes = Vec::new();
+    let mut stick = File::open(&target).unwrap();
+    stick.seek(SeekFrom::Start(2 << 20)).unwrap();
+    stick.take(128 << 20).read_to_end(&mut bytes).unwrap();
+    fs::write(&volume, bytes).unwrap();
+    let said = content("fsck.vfat", &["-n", "-V", "-v", volume.to_str().unwrap()]);
+    assert!(!said.to_lowercase().contains("differ"), "{said}");
+}
+
+#[test]
+fn every_file_is_there_under_its_own_name() {
+    let lab = Lab::new();
+    lab.write().unwrap();
+    assert!(lab.read("stiefel/vmlinuz") == fs::read(lab.path("boot/vmlinuz")).unwrap());
+    let initrd = lab.read("stiefel/initrd.img");
+    let image = fs::read(lab.path("image")).unwrap();
+    assert!(initrd.starts_with(&image) && initrd.ends_with(TICKET));
+    assert_eq!(initrd.len(), image.len().next_multiple_of(4) + TICKET.len());
+    let shim = fs::read(lab.path("usr/lib/shim/shimx64.efi.signed")).unwrap();
+    assert!(lab.read("EFI/BOOT/BOOTX64.EFI") == shim);
+    let pointer = String::from_utf8(lab.read("EFI/debian/grub.cfg")).unwrap();
+    let serial = content(
+        "mdir",
+        &["-i", &format!("{}{VOLUME}", lab.target().display()), "::"],
+    );
+    let named = pointer
+        .split_whitespace()
+        .find(|word| word.contains('-') && !word.starts_with("--"));
+    assert!(serial.contains(named.unwrap()), "{pointer} {serial}");
+    let menu = String::from_utf8(lab.read("stiefel/grub.cfg")).unwrap();
+    assert!(menu.contains("console=ttyS0"), "{menu}");
+}
+
+#[test]
+fn long_names_of_another_loader_are_read_back() {
+    let lab = Lab::new();
+    fs::remove_dir_all(lab.path("usr/lib/shim")).unwrap();
+    lab.put("usr/lib/systemd/boot/efi/systemd-bootx64.efi", b"loader");
+    let boots = lab.write().unwrap();
+    assert!(boots.uefi && !boots.secure_boot);
+    assert_eq!(lab.read("EFI/BOOT/BOOTX64.EFI"), b"loader");
+    let entry = String::from_utf8(lab.read("loader/entries/stiefel-2.conf")).unwrap();
+    assert!(
+        entry.contains("title Boot from laptop, with all messages"),
+        "{entry}"
+    );
+    let said = content("sgdisk", &["--verify", lab.target().to_str().unwrap()]);
+    assert!(said.contains("No problems found"), "{said}");
+}
+
+#[test]
+fn a_stick_is_known_again_and_others_are_not() {
+    let lab = Lab::new();
+    lab.write().unwrap();
+    let found = stick::recognize(&File::open(lab.target()).unwrap());
+    assert_eq!(found.unwrap().pairing, PairingId::from_bytes([7; 8]));
+    fs::write(lab.target(), noise("other", 1 << 20)).unwrap();
+    assert!(stick::recognize(&File::open(lab.target()).unwrap()).is_none());
+}
+
+#[test]
+fn one_that_was_pulled_out_in_mid_write_is_no_stick_any_more() {
+    let lab = Lab::new();
+    lab.write().unwrap();
+    let ended = lab.write_watched(&mut |phase, share| match phase {
+        Phase::Writing if share > 0.5 => ControlFlow::Break(()),
+        _ => ControlFlow::Continue(()),
+    });
+    assert!(matches!(ended, Err(Error::BrokenOff)));
+    assert!(stick::recognize(&File::open(lab.target()).unwrap()).is_none());
+}
+
+#[test]
+fn a_medium_that_forgets_is_found_out() {
+    let lab = Lab::new();
+    let target = lab.target();
+    let mut spoilt = false;
+    let ended = lab.write_watched(&mut |phase, _| {
+        if phase == Phase::Verifying && !spoilt {
+            spoilt = true;
+            let mut stick = opened(&target);
+            stick.seek(SeekFrom::Start(5 << 20)).unwrap();
+            stick.write_all(b"not what was written").unwrap();
+        }
+        ControlFlow::Continue(())
+    });
+    assert!(matches!(ended, Err(Error::ReadBack { .. })), "{ended:?}");
+}
+
+#[test]
+fn without_any_loader_it_says_what_to_install() {
+    let lab = Lab::new();
+    fs::remove_dir_all(lab.path("usr")).unwrap();
+    let error = lab.write().unwrap_err().to_string();
+    assert!(error.contains("shim-signed"), "{error}");
+    assert_eq!(fs::metadata(lab.target()).unwrap().len(), 0, "untouched");
+}
+
+#[test]
+fn what_is_neither_a_drive_nor_a_file_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let error = Target::new(File::open(folder.path()).unwrap(), folder.path().into());
+    assert!(matches!(error, Err(Error::NoMedium(_))));
+}
