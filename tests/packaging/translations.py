@@ -3,6 +3,7 @@
 usage: translations.py
 """
 
+import gettext
 import re
 import subprocess
 import sys
@@ -74,6 +75,22 @@ def incomplete(made):
             yield f"po/{po.name} has translations that nobody has looked at:\n{fuzzy}"
 
 
+def misplaced(folder):
+    """Translations without the {words} of the original, or with words of their own."""
+    words = re.compile(r"\{\w*\}")
+    for language in (PO / "LINGUAS").read_text().split():
+        binary = Path(folder) / f"{language}.mo"
+        subprocess.run(["msgfmt", f"--output-file={binary}", PO / f"{language}.po"], check=True)
+        with binary.open("rb") as file:
+            catalogue = gettext.GNUTranslations(file)._catalog
+        for key, text in catalogue.items():
+            plural = isinstance(key, tuple)
+            wanted, found = set(words.findall(key[0] if plural else key)), set(words.findall(text))
+            # "One file", "{n} files": of plurals the singular may do without its number.
+            if key and (wanted ^ found) - ({"{n}"} if plural else set()):
+                yield f"po/{language}.po has other words in braces than the original: {text!r}"
+
+
 def main():
     failures = list(unlisted())
     with tempfile.TemporaryDirectory() as folder:
@@ -85,6 +102,7 @@ def main():
         failures += [f"not in po/stiefelsystem.pot: {text!r}" for text in sorted(found - known)]
         failures += [f"no longer there, but in po/stiefelsystem.pot: {text!r}" for text in sorted(known - found)]
         failures += incomplete(made)
+        failures += misplaced(folder)
     print("\n".join(failures))
     return bool(failures)
 
