@@ -11,6 +11,8 @@ import {Extension, gettext as _} from 'resource:///org/gnome/shell/extensions/ex
 import * as Main from 'resource:///org/gnome/shell/ui/main.js';
 import {QuickToggle, SystemIndicator} from 'resource:///org/gnome/shell/ui/quickSettings.js';
 
+Gio._promisify(Gio.DBusProxy, 'new_for_bus');
+
 const NAME = 'org.stiefelsystem.Stiefel1';
 const PATH = '/org/stiefelsystem/Stiefel1';
 const MANAGER = `${NAME}.Manager`;

@@ -19,6 +19,7 @@ from gi.repository import Gio, GLib  # noqa: E402
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "bus"))
+import gnome  # noqa: E402
 import harness  # noqa: E402
 import installed  # noqa: E402
 import screen  # noqa: E402
@@ -85,20 +86,42 @@ class Session:
 
 
 class Desk:
-    """One screen and one session for all tests of this process."""
+    """One screen and one session for all tests of this process: a bare one, or GNOME's."""
 
     def __init__(self):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="stiefel-desk-"))
         self.log = open(self.folder / "screen.log", "wb")
-        self.screen = screen.Screen(self.folder / "run", log=self.log)
-        self.session = Session(self.folder / "session", self.screen.env)
+        self.system = None
+        if os.environ.get("STIEFEL_DESK") == "gnome":
+            self.screen = gnome.Shell(self.folder / "run", log=self.log)
+            self.session = Session(self.folder / "session", self.screen.env)
+            self.system, self.system_address = self._system_bus()
+            self.screen.start(self.session, self.system_address)
+        else:
+            self.screen = screen.Screen(self.folder / "run", log=self.log)
+            self.session = Session(self.folder / "session", self.screen.env)
         # libatspi asks the session bus of its own process.
         os.environ["DBUS_SESSION_BUS_ADDRESS"] = self.session.address
         self.eyes = Eyes()
 
+    def _system_bus(self):
+        """One that stays, since the shell looks for the daemon on it too."""
+        config = self.folder / "system.conf"
+        policy = harness.TREE / "data" / f"{harness.SERVICE}.conf"
+        config.write_text(harness.BUS.format(folder=self.folder, mocks="", own="", policy=policy))
+        bus = subprocess.Popen(
+            ["dbus-daemon", f"--config-file={config}", "--nofork", "--print-address"],
+            stdout=subprocess.PIPE, stderr=self.log,
+        )
+        return bus, bus.stdout.readline().decode().strip()
+
     def close(self):
         self.session.close()
         self.screen.close()
+        if self.system:
+            self.system.terminate()
+            self.system.wait()
+            self.system.stdout.close()
         self.log.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -132,6 +155,12 @@ class Case(harness.Case):
             None,
         )
         self.addCleanup(self.session.close_sync, None)
+
+    def _start_bus(self):
+        if self.desk and self.desk.system:
+            self.address = self.desk.system_address
+        else:
+            super()._start_bus()
 
     def start(self):
         simulation = SIMULATIONS / f"{self.MACHINE}.sim"

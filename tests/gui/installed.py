@@ -1,11 +1,14 @@
-"""The application's files as they lie below share/ when it is installed."""
+"""The application's files as they lie below share/ when it is installed, and its translations."""
 
+import json
 import pathlib
 import re
 import shutil
 import subprocess
 
 TREE = pathlib.Path(__file__).resolve().parents[2]
+# Translations, where root.py has told the build to look for them.
+LOCALES = TREE / "target/gui/locale"
 APP = "org.stiefelsystem.Stiefelsystem"
 
 
@@ -24,8 +27,11 @@ def make(share, binary):
         place = share / folder / name
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_text(text)
+    extension = TREE / "packaging/gnome-shell-extension"
+    uuid = json.loads((extension / "metadata.json").read_text())["uuid"]
+    shutil.copytree(extension, share / "gnome-shell/extensions" / uuid)
     for po in (TREE / "po").glob("*.po"):
-        place = share / "locale" / po.stem / "LC_MESSAGES" / "stiefelsystem.mo"
+        place = LOCALES / po.stem / "LC_MESSAGES" / "stiefelsystem.mo"
         place.parent.mkdir(parents=True, exist_ok=True)
         subprocess.run(["msgfmt", "-o", str(place), str(po)], check=True)
     return share

@@ -1,0 +1,81 @@
+"""The same in GNOME Shell: its panel, its notifications, its search, and the quick setting.
+
+Run by themselves, since the desktop is another one: tests/gui/inside gnome
+"""
+
+from desk import APP, MANAGER, ROOT, Case
+from gnome import INDICATORS, TOGGLE
+
+# The icon of the application in the panel.
+ICON = "Main.panel.statusArea[Object.keys(Main.panel.statusArea).find(k => k.includes('appindicator'))]"
+LABELS = f"{ICON}.menu._getMenuItems().filter(i => i.label).map(i => i.label.text)"
+SOURCES = "Main.messageTray.getSources().flatMap(s => s.notifications)"
+LEND = ("Main.panel.statusArea.quickSettings._indicators.get_children()"
+        ".flatMap(i => i.quickSettingsItems ?? []).find(i => i.title === 'Lend My Disk')")
+
+
+class Shell(Case):
+    def setUp(self):
+        super().setUp()
+        self.shell = self.desk.screen
+
+    def click(self, label):
+        """An entry of the icon's menu."""
+        self.shell.until(f"{LABELS}.includes('{label}')", f"the entry {label}")
+        self.shell.click(f"{ICON}.menu._getMenuItems().find(i => i.label?.text === '{label}')")
+
+    def open_menu(self):
+        self.shell.until(f"!!{ICON}", "the icon")
+        self.shell.eval(f"{ICON}.menu.open(); true")
+        self.addCleanup(self.shell.eval, f"{ICON}?.menu.close(); true")
+
+    def test_the_extensions_are_loaded(self):
+        for uuid in (INDICATORS, TOGGLE):
+            self.assertEqual(self.shell.eval(f"Main.extensionManager.lookup('{uuid}').error"), "")
+            self.assertEqual(self.shell.eval(f"Main.extensionManager.lookup('{uuid}').state"), 1)
+
+    def test_the_icon_and_its_menu(self):
+        self.launch("--background")
+        self.open_menu()
+        self.click("Lend My Disk")
+        self.wait_for("Armed", True, MANAGER)
+        self.begin(self.pairing("Workstation"))
+        self.open_menu()
+        self.click("Not Now")
+        self.wait_for("State", "idle")
+        self.assertEqual(self.property("Reason"), "cancelled")
+
+    def test_a_notification_with_buttons(self):
+        self.launch("--background")
+        self.begin(self.pairing("Workstation"))
+        title = "Workstation wants to boot from this computer"
+        self.shell.until(f"{SOURCES}.some(n => n.title === '{title}')", "the notification")
+        labels = self.shell.eval(f"{SOURCES}.find(n => n.title === '{title}').actions.map(a => a.label)")
+        self.assertEqual(labels, ["Lend Now", "Not Now"])
+        self.shell.eval(f"{SOURCES}.find(n => n.title === '{title}').actions[1].activate(); true")
+        self.wait_for("State", "idle")
+        self.shell.until(f"!{SOURCES}.some(n => n.title === '{title}')", "the end of the notification")
+
+    def test_a_button_in_the_window(self):
+        self.launch()
+        self.press("Lend My Disk")
+        self.wait_for("Armed", True, MANAGER)
+
+    def test_the_quick_setting(self):
+        self.shell.until(f"{LEND}.checked === false", "the quick setting")
+        settings = "Main.panel.statusArea.quickSettings"
+        self.shell.eval(f"{settings}.menu.open(); true")
+        self.addCleanup(self.shell.eval, f"{settings}.menu.close(); true")
+        self.shell.click(LEND)
+        self.wait_for("Armed", True, MANAGER)
+        self.shell.until(f"{LEND}.checked", "the quick setting to be on")
+        self.shell.click(LEND)
+        self.wait_for("Armed", False, MANAGER)
+        self.arm()
+        self.shell.until(f"{LEND}.checked", "the quick setting to be on")
+        self.kill()
+        self.shell.until(f"!{LEND}.checked", "the quick setting to be off without a daemon")
+
+
+if __name__ == "__main__":
+    raise SystemExit(__doc__ + APP + ROOT)

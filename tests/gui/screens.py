@@ -1,0 +1,264 @@
+#!/usr/bin/python3
+"""Pictures of the application in every state, for people to look at.
+
+usage: screens.py DIR [STATE ...]
+
+Each state is one of tests/simulations, or a dialog of one. Every picture
+shows the same moment in another way: English and German, light and dark,
+narrow and wide; all eight are shown at once and taken with one look.
+"""
+
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE))
+import desk  # noqa: E402
+import installed  # noqa: E402
+import screen  # noqa: E402
+from gi.repository import Gio, GLib  # noqa: E402
+from PIL import Image, ImageChops, ImageDraw  # noqa: E402
+
+# Between two windows, for their shadows.
+MARGIN = 40
+NARROW, WIDE, HEIGHT = 360, 840, 720
+LANGUAGES = {"en": "C", "de": "de_DE"}
+SCHEMES = {"light": "default", "dark": "prefer-dark"}
+WIDTHS = {"narrow": NARROW, "wide": WIDE}
+# A picture is taken when two looks in a row were the same; something may move all the time.
+LOOKS = 12
+
+
+@dataclass
+class State:
+    """What is to be seen: a simulation, what is done in it, and what is opened."""
+
+    simulation: str
+    commands: list = field(default_factory=list)
+    actions: list = field(default_factory=list)
+
+
+STATES = {
+    "setup-needed": State("setup-needed"),
+    "no-pairings": State("no-pairings"),
+    "ready": State("ready"),
+    "low-battery": State("low-battery"),
+    "updating-image": State("updating-image"),
+    "waiting": State("waiting"),
+    "announced-asking": State("announced-asking"),
+    "announced": State("announced"),
+    "announced-on-battery": State("announced-on-battery"),
+    "announced-blocked": State("announced-blocked"),
+    "handing-over": State("handing-over"),
+    "handing-over-failed": State("handing-over-failed"),
+    "lent": State("lent"),
+    "given-back": State("given-back"),
+    "borrower-held": State("borrower-held"),
+    "borrower-low-power": State("borrower-low-power"),
+    "borrower-asked": State("borrower-asked"),
+    "borrower-frozen": State("borrower-frozen"),
+    "borrower-lost": State("borrower-lost"),
+    "coming-back": State("coming-back"),
+    "stick-name": State("drives", actions=["new-pairing"]),
+    "stick-drives": State("drives", actions=[("write-stick", "Workstation")]),
+    "stick-writing": State("writing-stick", actions=[("write-stick", "Workstation")]),
+    "give-back": State("borrower-held", actions=["give-back"]),
+    "preferences": State("ready", actions=["preferences"]),
+    "about": State("ready", actions=["about"]),
+    "help": State("ready", actions=["help"]),
+    "shortcuts": State("ready", actions=["shortcuts"]),
+    "unreachable": State(""),
+}
+
+
+class Stage(desk.Case):
+    """A daemon for one state; never run as a test."""
+
+    def runTest(self):
+        raise NotImplementedError
+
+    def setUp(self):
+        self.desk = None
+        super(desk.Case, self).setUp()
+
+    def configure(self):
+        """It is started for each state."""
+
+    def play(self, simulation):
+        if self.daemon:
+            self.terminate()
+            shutil.rmtree(self.machine)
+            self.machine.mkdir()
+            self.daemon = None
+        if simulation:
+            self.MACHINE = simulation
+            self.write("etc/stiefelsystem/00-patient.toml", desk.harness.PATIENT)
+            self.start()
+
+
+class Window:
+    """The application in one of its appearances, at its place on the screen."""
+
+    def __init__(self, folder, on, address, language, scheme, width, at, share):
+        self.name = f"{language}-{scheme}-{width}"
+        self.rect = {"x": at[0], "y": at[1], "width": WIDTHS[width], "height": HEIGHT}
+        self.session = desk.Session(
+            folder / self.name, on.env, SCHEMES[scheme], language=LANGUAGES[language], share=share,
+            extra={"DBUS_SYSTEM_BUS_ADDRESS": address, "GTK_A11Y": "none", "TZ": "UTC"},
+        )
+        self.process = subprocess.Popen(
+            [str(desk.BINARY)], env=self.session.env, stdout=self.session.log, stderr=self.session.log
+        )
+        flags = Gio.DBusConnectionFlags
+        self.bus = Gio.DBusConnection.new_for_address_sync(
+            self.session.address, flags.AUTHENTICATION_CLIENT | flags.MESSAGE_BUS_CONNECTION, None, None
+        )
+
+    def act(self, action, *target):
+        parameter = [GLib.Variant("s", one) for one in target]
+        self.bus.call_sync(
+            desk.APP, desk.APP_PATH, "org.freedesktop.Application", "ActivateAction",
+            GLib.Variant("(sava{sv})", (action, parameter, {})), None, Gio.DBusCallFlags.NONE, 30_000, None,
+        )
+
+    def is_there(self):
+        return self.bus.call_sync(
+            "org.freedesktop.DBus", "/", "org.freedesktop.DBus", "NameHasOwner",
+            GLib.Variant("(s)", (desk.APP,)), None, Gio.DBusCallFlags.NONE, -1, None,
+        ).unpack()[0]
+
+    def close(self):
+        self.process.terminate()
+        self.process.wait()
+        self.session.close()
+
+
+class Studio:
+    def __init__(self, folder):
+        self.stage = Stage("runTest")
+        self.stage.setUp()
+        columns = [(language, width) for width in WIDTHS for language in LANGUAGES]
+        total = sum(WIDTHS[width] + MARGIN for _, width in columns) + MARGIN
+        self.log = open(folder / "screen.log", "wb")
+        self.screen = screen.Screen(folder / "run", total, 2 * (HEIGHT + MARGIN) + MARGIN, self.log)
+        share = installed.make(folder / "share", desk.BINARY)
+        self.windows = []
+        for row, scheme in enumerate(SCHEMES):
+            x = MARGIN
+            for language, width in columns:
+                at = (x, MARGIN + row * (HEIGHT + MARGIN))
+                self.windows.append(
+                    Window(folder, self.screen, self.stage.address, language, scheme, width, at, share)
+                )
+                x += WIDTHS[width] + MARGIN
+        for window in self.windows:
+            self.until(lambda: self.screen.window(window.process.pid), f"{window.name}", window)
+            self.screen.place(window.process.pid, **window.rect)
+
+    def until(self, condition, what, window):
+        end = time.monotonic() + screen.LIMIT
+        while not condition():
+            if window.process.poll() is not None or time.monotonic() > end:
+                log = (window.session.folder / "log").read_text()[-2000:]
+                raise RuntimeError(f"no {what}:\n{log}")
+            GLib.MainContext.default().iteration(False)
+            time.sleep(0.02)
+
+    def show(self, state):
+        for window in self.windows:
+            if window.process.poll() is not None:
+                log = (window.session.folder / "log").read_text()[-2000:]
+                raise RuntimeError(f"{window.name} has ended:\n{log}")
+        self.stage.play(state.simulation)
+        if state.commands:
+            self.stage.script(*state.commands)
+        self.look()
+        for action in state.actions:
+            name, *target = (action,) if isinstance(action, str) else action
+            target = [self.stage.pairing(one) for one in target]
+            for window in self.windows:
+                window.act(name, *target)
+            self.look()
+        picture = self.look()
+        for window in self.windows:
+            extra = len(self.screen.window(window.process.pid)) > 1
+            if extra:
+                print(f"screens: {window.name} has more than one window", file=sys.stderr)
+        return picture
+
+    def look(self):
+        """The screen as it is when nothing moves."""
+        before = self.screen.picture()
+        for _ in range(LOOKS):
+            time.sleep(0.15)
+            now = self.screen.picture()
+            if not ImageChops.difference(before, now).getbbox():
+                break
+            before = now
+        return now
+
+    def tidy(self, state):
+        """Closes what was opened."""
+        for _ in state.actions:
+            for window in self.windows:
+                self.screen.command(f"[pid={window.process.pid}] focus")
+                self.screen.keys("Escape")
+
+    def close(self):
+        for window in self.windows:
+            window.close()
+        self.screen.close()
+        self.log.close()
+        self.stage.doCleanups()
+
+
+def save(out, name, picture, rects):
+    """A file for each window, and a sheet with all of them."""
+    for window, rect in rects:
+        edge = MARGIN // 2
+        box = (rect["x"] - edge, rect["y"] - edge,
+               rect["x"] + rect["width"] + edge, rect["y"] + rect["height"] + edge)
+        picture.crop(box).save(out / f"{name}-{window}.png", compress_level=3)
+    picture.save(out / "sheets" / f"{name}.png", compress_level=3)
+
+
+def main():
+    if len(sys.argv) < 2 or sys.argv[1].startswith("-"):
+        print(__doc__, file=sys.stderr)
+        return 2
+    out = pathlib.Path(sys.argv[1])
+    wanted = sys.argv[2:] or list(STATES)
+    if unknown := [name for name in wanted if name not in STATES]:
+        print(f"screens: no state {', '.join(unknown)}; there are: {', '.join(STATES)}", file=sys.stderr)
+        return 2
+    (out / "sheets").mkdir(parents=True, exist_ok=True)
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="stiefel-screens-"))
+    start = time.monotonic()
+    studio = Studio(folder)
+    failed = []
+    with ThreadPoolExecutor(1) as saver:
+        kept = []
+        try:
+            for name in wanted:
+                picture = studio.show(STATES[name])
+                rects = [(window.name, window.rect) for window in studio.windows]
+                kept.append(saver.submit(save, out, name, picture, rects))
+                studio.tidy(STATES[name])
+                print(f"screens: {name}, {time.monotonic() - start:.0f} s", flush=True)
+        finally:
+            studio.close()
+            shutil.rmtree(folder, ignore_errors=True)
+        for one in kept:
+            one.result()
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
