@@ -203,6 +203,8 @@ async fn real(bus: &zbus::Connection) -> anyhow::Result<World> {
     let session: Arc<dyn Session> = Arc::new(world::logind::Logind::new(bus).await?);
     let watched = Arc::clone(&session);
     let to_power = bus.clone();
+    let borrowed = world::role::is_borrower(&paths);
+    let watched_paths = paths.clone();
     Ok(World {
         session,
         networks,
@@ -215,18 +217,32 @@ async fn real(bus: &zbus::Connection) -> anyhow::Result<World> {
         }),
         boot: world::boot::read(&paths),
         paths,
-        maker: Box::new(ImageMaker { release }),
-        stick_maker: Box::new(world::sticks::None),
+        maker: Box::new(ImageMaker {
+            release: release.clone(),
+        }),
+        stick_maker: Box::new(RealStickMaker {
+            root: "/".into(),
+            release,
+        }),
         bouncer: Arc::new(Polkit::new(bus)),
         turnstile: Turnstile::default(),
         watchers: Box::new(move |ends| {
             let Ends {
-                reporter, audience, ..
+                reporter,
+                audience,
+                watched: seen,
+                ..
             } = ends;
+            if borrowed {
+                let place = world::supervisor::Place::default();
+                tokio::spawn(world::supervisor::watch(place, seen, reporter.clone()));
+            }
             let to_logind = reporter.clone();
             tokio::spawn(async move { complain(watched.watch(to_logind).await) });
             let to_links = reporter.clone();
             std::thread::spawn(move || complain(world::links::watch(&to_links)));
+            let to_drives = reporter.clone();
+            std::thread::spawn(move || complain(world::drives::watch(&watched_paths, &to_drives)));
             world::power_watch(to_power, || Some(world::power::read()), &reporter);
             tokio::spawn(world::searches::answer(audience, reporter));
             // There is nothing to wait for.

@@ -6,7 +6,7 @@ use crate::hands::Order;
 use crate::request::{Answer, Refused, Reply};
 use crate::view::LoanView;
 use crate::world::Trouble;
-use crate::world::loan::{Cable, Hold, LenderNow, Loan, Traffic};
+use crate::world::loan::{Hold, Loan};
 use std::collections::BTreeSet;
 use std::time::Duration;
 use stiefel_core::preflight::{BatteryWarning, Inhibitor};
@@ -158,7 +158,7 @@ impl Daemon {
         if !self.survey.borrowed {
             return None;
         }
-        let loan = self.loan.now.clone().unwrap_or_else(unheard);
+        let loan = self.loan.now.clone().unwrap_or_else(Loan::unheard);
         let state = match loan.hold {
             Hold::Lost => LoanState::Lost,
             _ if self.loan.closing => LoanState::Closing,
@@ -178,19 +178,5 @@ impl Daemon {
             ends_usec: at.map_or(0, usec),
             loan,
         })
-    }
-}
-
-/// A loan of which nothing was heard yet.
-fn unheard() -> Loan {
-    Loan {
-        hold: Hold::Held,
-        lender: String::new(),
-        since_usec: 0,
-        cable: Cable::Connected,
-        link_speed_mbps: 0,
-        traffic: Traffic::default(),
-        lender_now: LenderNow::default(),
-        asked: None,
     }
 }

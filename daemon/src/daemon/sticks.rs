@@ -12,9 +12,7 @@ use stiefel_core::handoff::{HandOff, Refusal};
 use stiefel_core::pairing::PairingId;
 use stiefel_core::preflight::ImageState;
 use stiefel_dbus::words::{DriveState, JobKind};
-
-/// Less than this holds no kernel, no ramdisk and no boot loader.
-const SMALLEST: u64 = 256 << 20;
+use stiefel_image::stick::SMALLEST;
 
 impl Daemon {
     /// Whether sticks can be made, or why not.
@@ -44,7 +42,12 @@ impl Daemon {
         }
         let ticket = world::stick_ticket(record, self.lender.clone())?;
         let number = self.new_job(kind, Some(pairing))?;
-        let stick = Stick { ticket, target };
+        let stick = Stick {
+            ticket,
+            pairing,
+            lender: self.lender.clone(),
+            target,
+        };
         self.outbox.work = Some(Work::MakeStick(number, Box::new(stick)));
         Ok(Answer::Begun(number))
     }

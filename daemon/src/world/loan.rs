@@ -25,6 +25,23 @@ pub struct Loan {
     pub asked: Option<Option<Duration>>,
 }
 
+impl Loan {
+    /// One of which nothing was heard yet.
+    #[must_use]
+    pub fn unheard() -> Self {
+        Self {
+            hold: Hold::Held,
+            lender: String::new(),
+            since_usec: 0,
+            cable: Cable::Connected,
+            link_speed_mbps: 0,
+            traffic: Traffic::default(),
+            lender_now: LenderNow::default(),
+            asked: None,
+        }
+    }
+}
+
 /// Whether the disk can be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Hold {

@@ -29,7 +29,7 @@ pub fn read() -> PowerNow {
 }
 
 /// UPower's own thresholds, where there is none (`PercentageLow` and so on in UPower.conf).
-fn warning(percent: f64) -> BatteryWarning {
+pub(super) fn warning(percent: f64) -> BatteryWarning {
     match percent {
         percent if percent <= 2.0 => BatteryWarning::Action,
         percent if percent <= 5.0 => BatteryWarning::Critical,

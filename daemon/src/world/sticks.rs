@@ -2,12 +2,17 @@
 
 use super::{Reporter, Running, Trouble};
 use std::os::fd::OwnedFd;
+use stiefel_core::pairing::{Name, PairingId};
 
 /// A boot medium that shall be made.
 #[derive(Debug)]
 pub struct Stick {
     /// The pairing's secret, as an archive to append to the ramdisk: sealed, open for reading.
     pub ticket: OwnedFd,
+    /// Whose it is.
+    pub pairing: PairingId,
+    /// What this machine is called on it.
+    pub lender: Name,
     /// What it is made of.
     pub target: Target,
 }
@@ -43,19 +48,4 @@ pub trait StickMaker: Send + Sync {
     /// # Errors
     /// It could not begin.
     fn start(&self, number: u32, stick: Stick, reporter: Reporter) -> Result<Running, Trouble>;
-}
-
-/// Where no boot media can be made.
-pub struct None;
-
-impl StickMaker for None {
-    fn able(&self) -> Result<(), Trouble> {
-        Err(Trouble(
-            "this version cannot write sticks by itself; see: stiefelctl boot-files".into(),
-        ))
-    }
-
-    fn start(&self, _: u32, _: Stick, _: Reporter) -> Result<Running, Trouble> {
-        Err(self.able().err().unwrap_or(Trouble(String::new())))
-    }
 }
