@@ -33,7 +33,7 @@ LANGUAGES = {"en": "C", "de": "de_DE"}
 SCHEMES = {"light": "default", "dark": "prefer-dark"}
 WIDTHS = {"narrow": NARROW, "wide": WIDE}
 # A picture is taken when two looks in a row were the same; something may move all the time.
-LOOKS = 12
+LOOKS = 4
 
 
 @dataclass
@@ -73,7 +73,7 @@ STATES = {
     "preferences": State("ready", actions=["preferences"]),
     "about": State("ready", actions=["about"]),
     "help": State("ready", actions=["help"]),
-    "shortcuts": State("ready", actions=["shortcuts"]),
+    "shortcuts": State("ready", actions=["show-help-overlay"]),
     "unreachable": State(""),
 }
 
@@ -93,7 +93,8 @@ class Stage(desk.Case):
 
     def play(self, simulation):
         if self.daemon:
-            self.terminate()
+            # One that is held at a turnstile ends no other way.
+            self.kill()
             shutil.rmtree(self.machine)
             self.machine.mkdir()
             self.daemon = None
@@ -111,7 +112,9 @@ class Window:
         self.rect = {"x": at[0], "y": at[1], "width": WIDTHS[width], "height": HEIGHT}
         self.session = desk.Session(
             folder / self.name, on.env, SCHEMES[scheme], language=LANGUAGES[language], share=share,
-            extra={"DBUS_SYSTEM_BUS_ADDRESS": address, "GTK_A11Y": "none", "TZ": "UTC"},
+            # Without a portal, libadwaita hears of the dark style by nothing else.
+            extra={"ADW_DEBUG_COLOR_SCHEME": SCHEMES[scheme],
+                   "DBUS_SYSTEM_BUS_ADDRESS": address, "GTK_A11Y": "none", "TZ": "UTC"},
         )
         self.process = subprocess.Popen(
             [str(desk.BINARY)], env=self.session.env, stdout=self.session.log, stderr=self.session.log
