@@ -9,7 +9,8 @@
 //! socket ──────┤  (one each)    ├ answers in batches
 //!              └───────┬────────┘
 //!                      ├─▶ 16 workers: reads that miss the cache, TRIM, WRITE_ZEROES, …
-//!                      └─▶ the flusher: one fdatasync for all FLUSHes that wait
+//!                      └─▶ the flusher: one fdatasync for all FLUSHes, and WRITEs with FUA,
+//!                          that wait
 //! ```
 //!
 //! Replies leave in the order in which the work is done. What the rules of the
@@ -50,6 +51,7 @@ mod sessions;
 mod socket;
 mod stats;
 mod transmission;
+mod voice;
 mod work;
 
 pub use backing::{Backing, Zeroing};

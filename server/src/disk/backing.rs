@@ -21,18 +21,6 @@ pub trait Backing: Send + Sync {
     /// Writes all of `data`; durable only after [`Backing::sync`].
     fn write(&self, data: &[u8], offset: u64) -> io::Result<()>;
 
-    /// Whether [`Backing::write_through`] is there.
-    fn can_write_through(&self) -> bool {
-        false
-    }
-
-    /// Writes all of `data` and makes it durable. An error means that acknowledged
-    /// writes may be lost, as it does for [`Backing::sync`].
-    fn write_through(&self, data: &[u8], offset: u64) -> io::Result<()> {
-        self.write(data, offset)?;
-        self.sync()
-    }
-
     /// Makes everything written durable.
     fn sync(&self) -> io::Result<()>;
 

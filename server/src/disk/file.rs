@@ -1,13 +1,13 @@
 //! A block device or an image file.
 
 use std::fs::{File, Metadata};
-use std::io::{self, IoSlice, IoSliceMut, SeekFrom};
+use std::io::{self, IoSliceMut, SeekFrom};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::fs::{Advice, FallocateFlags, fadvise, fallocate, fdatasync};
-use rustix::io::{Errno, ReadWriteFlags, preadv2, pwritev2};
+use rustix::io::{Errno, ReadWriteFlags, preadv2};
 use stiefel_core::nbd::transmission::{Extent, Range};
 
 use super::backing::{Backing, Zeroing};
@@ -107,33 +107,6 @@ impl Backing for FileBacking {
 
     fn write(&self, data: &[u8], offset: u64) -> io::Result<()> {
         self.file.write_all_at(data, offset)
-    }
-
-    /// Only on devices: in a file, a full file system would look like a failed flush.
-    fn can_write_through(&self) -> bool {
-        self.kind == Kind::Device
-    }
-
-    fn write_through(&self, data: &[u8], offset: u64) -> io::Result<()> {
-        let mut offset = offset;
-        let mut left = data;
-        while !left.is_empty() {
-            match pwritev2(
-                &self.file,
-                &[IoSlice::new(left)],
-                offset,
-                ReadWriteFlags::DSYNC,
-            ) {
-                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(written) => {
-                    offset += written as u64;
-                    left = &left[written..];
-                }
-                Err(Errno::INTR) => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
-        Ok(())
     }
 
     fn sync(&self) -> io::Result<()> {

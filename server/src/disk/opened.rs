@@ -134,19 +134,13 @@ impl Disk {
     /// # Errors
     /// When it fails, and ever after: what was lost stays lost.
     pub fn flush(&self) -> io::Result<()> {
-        self.durably(|| self.backing.sync())
-    }
-
-    /// Writes; with `fua` it is durable on return.
-    pub(super) fn write(&self, data: &[u8], offset: u64, fua: bool) -> io::Result<()> {
-        if !fua {
-            return self.backing.write(data, offset);
+        let mut failed = lock(&self.failed);
+        if *failed {
+            return Err(Errno::IO.into());
         }
-        if self.backing.can_write_through() {
-            return self.durably(|| self.backing.write_through(data, offset));
-        }
-        self.backing.write(data, offset)?;
-        self.flush()
+        let outcome = self.backing.sync();
+        *failed = outcome.is_err();
+        outcome
     }
 
     /// The disk itself, for everything that makes nothing durable.
@@ -160,16 +154,6 @@ impl Disk {
         let next = Arc::new(Sessions::after(sessions.take()));
         *sessions = Some(Arc::clone(&next));
         next
-    }
-
-    fn durably(&self, act: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
-        let mut failed = lock(&self.failed);
-        if *failed {
-            return Err(Errno::IO.into());
-        }
-        let outcome = act();
-        *failed = outcome.is_err();
-        outcome
     }
 }
 

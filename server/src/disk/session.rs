@@ -1,7 +1,7 @@
 //! What the threads that work for one session share.
 
 use std::io;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 use stiefel_core::nbd::strands::Strand;
 use stiefel_core::nbd::transmission::{WireError, command, error_chunk, simple_reply};
@@ -10,12 +10,15 @@ use stiefel_core::nbd::{Agreed, Export};
 use super::lock;
 use super::opened::Disk;
 use super::sessions::{Link, Sessions};
-use super::socket::send_all;
 use super::stats::{Counters, add};
+use super::voice::Voice;
 
 /// Most requests of one session that others work on: twice what the kernel's client
 /// has under way on one socket. Beyond it the session's thread stops reading.
 const MAX_IN_FLIGHT: u32 = 256;
+/// Most bytes of replies that others prepare, or keep, for one session: 64 of the longest
+/// that are not spliced. One reply that is longer may be prepared alone.
+const MAX_BYTES_IN_FLIGHT: usize = 4 << 20;
 
 /// One client with the disk open.
 pub(super) struct Session {
@@ -25,10 +28,16 @@ pub(super) struct Session {
     pub(super) counters: Arc<Counters>,
     /// Where it belongs, and those that it belongs to, if it is one of several.
     pub(super) strand: Option<(Strand, Arc<Sessions>)>,
-    /// Who holds it speaks; replies must not mix.
-    voice: Mutex<()>,
-    in_flight: Mutex<u32>,
+    pub(super) voice: Voice,
+    in_flight: Mutex<Flights>,
     landed: Condvar,
+}
+
+/// What others work on.
+#[derive(Default)]
+struct Flights {
+    count: u32,
+    bytes: usize,
 }
 
 impl Session {
@@ -45,25 +54,14 @@ impl Session {
             agreed,
             counters,
             strand,
-            voice: Mutex::new(()),
-            in_flight: Mutex::new(0),
+            voice: Voice::default(),
+            in_flight: Mutex::default(),
             landed: Condvar::new(),
         })
     }
 
     pub(super) fn export(&self) -> &Export {
         self.disk.export()
-    }
-
-    /// The right to send, for replies in several parts.
-    pub(super) fn speak(&self) -> MutexGuard<'_, ()> {
-        lock(&self.voice)
-    }
-
-    /// Sends whole replies.
-    pub(super) fn send(&self, replies: &[u8]) -> io::Result<()> {
-        let _voice = self.speak();
-        send_all(&self.link.socket, replies, false)
     }
 
     /// The reply to a request that has no data to send back.
@@ -88,39 +86,53 @@ impl Session {
         }
     }
 
-    /// Notes that others work for this session, until the ticket is dropped. Waits
-    /// while there are too many.
-    pub(super) fn take_off(self: &Arc<Self>) -> InFlight {
-        let mut in_flight = lock(&self.in_flight);
-        while *in_flight >= MAX_IN_FLIGHT {
-            in_flight = self
+    /// Notes that others work for this session, until the ticket is dropped, and prepare a
+    /// reply with so much data. Waits while there are too many.
+    pub(super) fn take_off(self: &Arc<Self>, bytes: usize) -> InFlight {
+        let mut flights = lock(&self.in_flight);
+        while flights.count >= MAX_IN_FLIGHT
+            || flights.count > 0 && flights.bytes + bytes > MAX_BYTES_IN_FLIGHT
+        {
+            flights = self
                 .landed
-                .wait(in_flight)
+                .wait(flights)
                 .unwrap_or_else(PoisonError::into_inner);
         }
-        *in_flight += 1;
-        InFlight(Arc::clone(self))
+        flights.count += 1;
+        flights.bytes += bytes;
+        InFlight {
+            session: Arc::clone(self),
+            bytes,
+        }
     }
 
     /// Waits until nobody works for this session any more.
     pub(super) fn drain(&self) {
-        let mut in_flight = lock(&self.in_flight);
-        while *in_flight > 0 {
-            in_flight = self
+        let mut flights = lock(&self.in_flight);
+        while flights.count > 0 {
+            flights = self
                 .landed
-                .wait(in_flight)
+                .wait(flights)
                 .unwrap_or_else(PoisonError::into_inner);
         }
     }
 }
 
 /// One request that another thread works on.
-pub(super) struct InFlight(Arc<Session>);
+pub(super) struct InFlight {
+    session: Arc<Session>,
+    bytes: usize,
+}
 
 impl InFlight {
     /// Whether it is the same session.
     pub(super) fn is(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
+        Arc::ptr_eq(&self.session, &other.session)
+    }
+
+    /// Whose it is.
+    pub(super) fn session(&self) -> Arc<Session> {
+        Arc::clone(&self.session)
     }
 }
 
@@ -128,14 +140,17 @@ impl std::ops::Deref for InFlight {
     type Target = Session;
 
     fn deref(&self) -> &Session {
-        &self.0
+        &self.session
     }
 }
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        *lock(&self.0.in_flight) -= 1;
-        self.0.landed.notify_all();
+        let mut flights = lock(&self.session.in_flight);
+        flights.count -= 1;
+        flights.bytes -= self.bytes;
+        drop(flights);
+        self.session.landed.notify_all();
     }
 }
 

@@ -173,7 +173,6 @@ impl Transmission<'_> {
         let mut outcome = Ok(());
         let mut at = range.offset;
         let end = range.offset + u64::from(range.length);
-        let in_one_piece = u64::from(range.length) <= WRITE_PIECE_BYTES;
         while at < end {
             let piece = match end - at {
                 left if left <= WRITE_PIECE_BYTES => left,
@@ -182,15 +181,12 @@ impl Transmission<'_> {
             self.receive(piece as usize)?;
             if outcome.is_ok() {
                 let data = &self.inbox.buffered()[..piece as usize];
-                outcome = self.session.disk.write(data, at, fua && in_one_piece);
+                outcome = self.session.disk.backing().write(data, at);
             }
             self.inbox.consume(piece as usize);
             at += piece;
         }
-        if fua && !in_one_piece {
-            outcome = outcome.and_then(|()| self.session.disk.flush());
-        }
-        self.wrote(request, range, outcome)
+        self.wrote(request, range, fua, outcome)
     }
 
     fn write_large(&mut self, request: &Request, range: Range, fua: bool) -> io::Result<()> {
@@ -201,7 +197,7 @@ impl Transmission<'_> {
             let piece = whole_pages(left, here);
             self.receive(piece as usize)?;
             let data = &self.inbox.buffered()[..piece as usize];
-            outcome = self.session.disk.write(data, left.offset, false);
+            outcome = self.session.disk.backing().write(data, left.offset);
             self.inbox.consume(piece as usize);
             left = left.behind(piece);
         }
@@ -221,18 +217,21 @@ impl Transmission<'_> {
                 self.skip(left.length)?;
             }
         }
-        if fua {
-            outcome = outcome.and_then(|()| self.session.disk.flush());
-        }
-        self.wrote(request, range, outcome)
+        self.wrote(request, range, fua, outcome)
     }
 
+    /// Answers a WRITE, or has it answered when it is durable.
     fn wrote(
         &mut self,
         request: &Request,
         range: Range,
+        fua: bool,
         outcome: io::Result<()>,
     ) -> io::Result<()> {
+        if outcome.is_ok() && fua {
+            self.hand_on(request, Command::Write { range, fua });
+            return Ok(());
+        }
         if outcome.is_ok() {
             add(&self.session.counters.written_bytes, range.length.into());
         }
@@ -324,6 +323,8 @@ impl Transmission<'_> {
     }
 
     fn hand_on(&mut self, request: &Request, command: Command) {
+        // Waiting for those that are not handed on would last for ever.
+        self.hand_on_misses();
         let job = self.job(request, command);
         self.work.hand_on(job);
     }
@@ -335,8 +336,12 @@ impl Transmission<'_> {
     }
 
     fn job(&self, request: &Request, command: Command) -> Job {
+        let bytes = match command {
+            Command::Read { range, .. } => range.length as usize,
+            _ => 0,
+        };
         Job {
-            session: self.session.take_off(),
+            session: self.session.take_off(bytes),
             cookie: request.cookie,
             command,
         }

@@ -14,7 +14,8 @@ use super::batch::SMALL_BYTES;
 use super::opened::Disk;
 use super::queue::Queue;
 use super::session::{InFlight, wire_error};
-use super::stats::add;
+use super::stats::{Counters, add};
+use super::voice::say;
 
 /// Threads that wait for the disk, for all sessions together; more than 16 reads at a
 /// time made nothing faster (measured).
@@ -56,7 +57,7 @@ impl Work {
             work.spawn("disk-worker", move || {
                 let mut buffer = Vec::new();
                 while let Some(taken) = jobs.pop_with(goes_along) {
-                    do_jobs(&taken, &mut buffer);
+                    do_jobs(taken, &mut buffer);
                 }
             })?;
         }
@@ -70,14 +71,18 @@ impl Work {
         Ok(work)
     }
 
-    /// Hands on everything but READs of what is cached, and WRITEs.
+    /// Hands on everything but READs of what is cached, and WRITEs; those with FUA once
+    /// they are written.
     pub(super) fn hand_on(&self, job: Job) {
-        let queue = if job.command == Command::Flush {
-            &self.flushes
-        } else {
-            &self.jobs
-        };
-        queue.push(job);
+        match job.command {
+            Command::Flush | Command::Write { .. } => self.flushes.push(job),
+            Command::Read { .. }
+            | Command::Trim { .. }
+            | Command::WriteZeroes { .. }
+            | Command::Cache { .. }
+            | Command::BlockStatus { .. }
+            | Command::Disconnect => self.jobs.push(job),
+        }
     }
 
     /// Hands on READs that the disk was asked for already.
@@ -110,11 +115,26 @@ impl Drop for Work {
 fn flush_for(disk: &Disk, waiting: VecDeque<Job>) {
     let outcome = disk.flush().map_err(|error| wire_error(&error));
     for job in waiting {
-        if outcome.is_ok() {
-            add(&job.session.counters.flushes, 1);
-        }
-        let reply = job.session.reply(command::FLUSH, job.cookie, outcome);
-        answer(&job, &reply);
+        let Counters {
+            flushes,
+            written_bytes,
+            ..
+        } = &*job.session.counters;
+        let command = match job.command {
+            Command::Write { range, .. } => {
+                add(
+                    written_bytes,
+                    u64::from(range.length) * u64::from(outcome.is_ok()),
+                );
+                command::WRITE
+            }
+            _ => {
+                add(flushes, outcome.is_ok().into());
+                command::FLUSH
+            }
+        };
+        let reply = job.session.reply(command, job.cookie, outcome);
+        answer(job, &reply);
     }
 }
 
@@ -130,7 +150,7 @@ fn goes_along(taken: &[Job], next: &Job) -> bool {
         && taken.iter().all(|job| job.session.is(&next.session))
 }
 
-fn do_jobs(taken: &[Job], buffer: &mut Vec<u8>) {
+fn do_jobs(taken: Vec<Job>, buffer: &mut Vec<u8>) {
     let Some(first) = taken.first() else {
         return;
     };
@@ -140,11 +160,11 @@ fn do_jobs(taken: &[Job], buffer: &mut Vec<u8>) {
     match first.command {
         Command::Read { .. } => read(taken, buffer),
         // Only READs go along.
-        _ => do_job(first),
+        _ => taken.into_iter().for_each(do_job),
     }
 }
 
-fn do_job(job: &Job) {
+fn do_job(job: Job) {
     let backing = job.session.disk.backing();
     let (command, outcome) = match job.command {
         Command::BlockStatus { range, one } => return status(job, range, one),
@@ -167,7 +187,7 @@ fn do_job(job: &Job) {
             hole,
             fast,
         } => {
-            let outcome = zero(job, range, Zeroing { hole, fast });
+            let outcome = zero(&job, range, Zeroing { hole, fast });
             (
                 command::WRITE_ZEROES,
                 outcome.and_then(|()| {
@@ -186,13 +206,14 @@ fn do_job(job: &Job) {
         }
     };
     let outcome = outcome.map_err(|error| wire_error(&error));
-    answer(job, &job.session.reply(command, job.cookie, outcome));
+    let reply = job.session.reply(command, job.cookie, outcome);
+    answer(job, &reply);
 }
 
 /// Reads all, and answers all at once.
-fn read(taken: &[Job], buffer: &mut Vec<u8>) {
+fn read(taken: Vec<Job>, buffer: &mut Vec<u8>) {
     buffer.clear();
-    for job in taken {
+    for job in &taken {
         let Command::Read { range, .. } = job.command else {
             continue;
         };
@@ -213,15 +234,13 @@ fn read(taken: &[Job], buffer: &mut Vec<u8>) {
             add(&job.session.counters.read_bytes, range.length.into());
         }
     }
-    if let Some(job) = taken.first() {
-        answer(job, buffer);
-    }
+    say(buffer, taken.into_iter().map(|job| job.session).collect());
     // What a long read needed is not kept.
     buffer.clear();
     buffer.shrink_to(KEPT_BYTES);
 }
 
-fn status(job: &Job, range: Range, one: bool) {
+fn status(job: Job, range: Range, one: bool) {
     let most = if one { 1 } else { MAX_EXTENTS };
     let reply = match job.session.disk.backing().extents(range, most) {
         Ok(extents) => block_status(job.cookie, &extents),
@@ -248,9 +267,6 @@ fn zero(job: &Job, range: Range, zeroing: Zeroing) -> io::Result<()> {
     Ok(())
 }
 
-fn answer(job: &Job, reply: &[u8]) {
-    if job.session.send(reply).is_err() {
-        // The stream may be broken in the middle of a reply.
-        job.session.link.cut();
-    }
+fn answer(job: Job, reply: &[u8]) {
+    say(reply, vec![job.session]);
 }

@@ -17,9 +17,7 @@ const EXPORT: Export = Export {
 /// Counts what makes writes durable, and fails it when told to.
 #[derive(Default)]
 struct Recorder {
-    through: bool,
     failing: AtomicBool,
-    writes: AtomicU32,
     syncs: AtomicU32,
 }
 
@@ -38,11 +36,7 @@ impl Backing for Arc<Recorder> {
         Ok(())
     }
     fn write(&self, _: &[u8], _: u64) -> io::Result<()> {
-        self.writes.fetch_add(1, Ordering::Relaxed);
         Ok(())
-    }
-    fn can_write_through(&self) -> bool {
-        self.through
     }
     fn sync(&self) -> io::Result<()> {
         self.syncs.fetch_add(1, Ordering::Relaxed);
@@ -65,48 +59,17 @@ impl Backing for Arc<Recorder> {
     }
 }
 
-fn disk(through: bool) -> (Arc<Recorder>, Arc<Disk>) {
-    let recorder = Arc::new(Recorder {
-        through,
-        ..Recorder::default()
-    });
-    let disk = Disk::over(Box::new(Arc::clone(&recorder)), EXPORT);
-    (recorder, disk)
-}
-
 #[test]
 fn a_flush_that_failed_fails_for_ever() {
-    let (recorder, disk) = disk(false);
+    let recorder = Arc::new(Recorder::default());
+    let disk = Disk::over(Box::new(Arc::clone(&recorder)), EXPORT);
     disk.flush().unwrap();
     recorder.failing.store(true, Ordering::Relaxed);
     disk.flush().unwrap_err();
     recorder.failing.store(false, Ordering::Relaxed);
     disk.flush().unwrap_err();
-    disk.write(&[0; 512], 0, true).unwrap_err();
-    disk.write(&[0; 512], 0, false).unwrap();
     // The disk is not even asked again: it would say that all is well.
     assert_eq!(recorder.syncs.load(Ordering::Relaxed), 2);
-}
-
-#[test]
-fn a_failed_durable_write_is_a_failed_flush() {
-    for through in [false, true] {
-        let (recorder, disk) = disk(through);
-        recorder.failing.store(true, Ordering::Relaxed);
-        disk.write(&[0; 512], 0, true).unwrap_err();
-        recorder.failing.store(false, Ordering::Relaxed);
-        disk.flush().unwrap_err();
-    }
-}
-
-#[test]
-fn only_fua_writes_are_made_durable_at_once() {
-    let (recorder, disk) = disk(false);
-    disk.write(&[0; 512], 0, false).unwrap();
-    assert_eq!(recorder.syncs.load(Ordering::Relaxed), 0);
-    disk.write(&[0; 512], 0, true).unwrap();
-    assert_eq!(recorder.syncs.load(Ordering::Relaxed), 1);
-    assert_eq!(recorder.writes.load(Ordering::Relaxed), 2);
 }
 
 fn image(bytes: u64) -> (TempDir, PathBuf) {
