@@ -9,6 +9,7 @@ use crate::store::Store;
 use crate::world::claims::Keeper;
 use crate::world::machine::Installed;
 use crate::world::maker::{self, ImageMaker};
+use crate::world::stick_maker::RealStickMaker;
 use crate::world::marker::Marker;
 use crate::world::network::Service;
 use crate::world::paths::Paths;

@@ -207,7 +207,11 @@ impl Report<'_> {
         let progress = Progress {
             share: all,
             phase: name,
-            left_secs: if all > 0.0 { (spent / all - spent).ceil() as u64 } else { 0 },
+            left_secs: if all > 0.0 {
+                (spent / all - spent).ceil() as u64
+            } else {
+                0
+            },
         };
         // The loop that is gone has dropped its end, too: the next call breaks off.
         let _ = self
