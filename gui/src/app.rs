@@ -90,9 +90,12 @@ pub fn run() -> glib::ExitCode {
             glib::ExitCode::SUCCESS
         }
     });
-    app.connect_shutdown(move |_| {
+    app.connect_shutdown(move |app| {
         if let Some(this) = this.get() {
             this.notifications.clear();
+            if let Some(connection) = app.dbus_connection() {
+                this.search.unexport(&connection);
+            }
         }
     });
     // The shell may ask as soon as the name is ours, so this comes first.

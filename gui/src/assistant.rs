@@ -76,8 +76,12 @@ impl Assistant {
         let mut state = this.state.borrow_mut();
         state.pairing = Some(pairing.path.clone());
         state.name = pairing.name.clone();
+        // One that is being made already is shown.
+        state.job = picture.stick_job(&pairing.path).map(|job| job.path.clone());
+        let page = if state.job.is_some() { "work" } else { "drive" };
         drop(state);
-        this.pages.replace_with_tags(&["drive"]);
+        this.pages.replace_with_tags(&[page]);
+        this.show(&picture);
     }
 
     fn open(app: &Rc<App>) -> Option<Rc<Self>> {

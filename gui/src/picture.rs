@@ -283,6 +283,15 @@ impl Picture {
         self.jobs.iter().find(|job| job.path == path)
     }
 
+    /// The job that makes a boot medium of this pairing now.
+    #[must_use]
+    pub fn stick_job(&self, pairing: &str) -> Option<&Job> {
+        self.jobs.iter().find(|job| {
+            let stick = matches!(job.kind, JobKind::WriteStick | JobKind::SaveStick);
+            stick && job.state == JobState::Running && job.subject == pairing
+        })
+    }
+
     /// Whether the daemon may end by itself: it says so in the contract.
     #[must_use]
     pub fn is_at_rest(&self) -> bool {

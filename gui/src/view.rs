@@ -17,6 +17,7 @@
 //! Words that a newer daemon may say are shown as the contract tells.
 
 mod handoff;
+pub mod heard;
 mod home;
 mod loan;
 mod preferences;

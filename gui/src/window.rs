@@ -33,9 +33,6 @@ impl Window {
         let built = Built::from("window");
         let window: adw::ApplicationWindow = built.get("window");
         window.set_application(Some(app));
-        if cfg!(debug_assertions) {
-            window.add_css_class("devel");
-        }
         let inner = Rc::new(Inner {
             window,
             toasts: built.get("toasts"),

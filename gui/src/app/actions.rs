@@ -34,6 +34,13 @@ pub(super) fn declare(this: &Rc<App>) {
     });
     plain(this, "about", about);
     plain(this, "help", help);
+    plain(this, "shortcuts", |this| {
+        this.present();
+        if let Some(window) = this.window() {
+            // The window has it from our resources.
+            let _ = WidgetExt::activate_action(window.widget(), "win.show-help-overlay", None);
+        }
+    });
     plain(this, "quit", |this| this.app.quit());
     about_one(this, "lend-to", |this, pairing| {
         this.ask(Ask::Begin(pairing))

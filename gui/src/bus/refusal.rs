@@ -1,5 +1,6 @@
 //! Why something was not done, in words that a person can act on.
 
+use crate::view::heard::heard;
 use gettextrs::gettext;
 use stiefel_dbus::names;
 use zbus::fdo;
@@ -27,7 +28,10 @@ impl Refusal {
             Self::NobodyToAsk => {
                 gettext("Not done, because nothing in this session can ask for the password")
             }
-            Self::Said(_, text) => sentence(text),
+            Self::Said(_, text) if text.is_empty() => {
+                gettext("Not done, and the service did not say why")
+            }
+            Self::Said(_, text) => heard(text),
             Self::Unreachable(_) => gettext("The service of Stiefelsystem does not answer"),
         }
     }
@@ -62,15 +66,6 @@ fn parts(error: &fdo::Error) -> (String, String) {
     use zbus::DBusError;
     let text = error.description().unwrap_or_default().to_owned();
     (error.name().to_string(), text)
-}
-
-/// The daemon's texts begin as they come; on a screen they are sentences.
-fn sentence(text: &str) -> String {
-    let mut letters = text.chars();
-    match letters.next() {
-        Some(first) => first.to_uppercase().chain(letters).collect(),
-        None => gettext("Not done, and the service did not say why"),
-    }
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! What has to be done before this machine can lend.
 
 use crate::view::{Button, Row, Setup};
-use crate::widgets::{Built, Line, Rows, show_button, show_text};
+use crate::widgets::{Built, Cable, Line, Rows, show_button, show_text};
 use adw::prelude::*;
 use gettextrs::gettext;
 use std::cell::RefCell;
@@ -10,6 +10,7 @@ use std::cell::RefCell;
 pub struct SetupPage {
     /// What goes into the stack.
     pub widget: gtk::ScrolledWindow,
+    cable: Cable,
     title: gtk::Label,
     body: gtk::Label,
     open: Rows,
@@ -30,6 +31,7 @@ impl SetupPage {
         show_button(&built.get("again"), Some(&again));
         Self {
             widget: built.get("page"),
+            cable: Cable::within(built.get("scene")),
             title: built.get("title"),
             body: built.get("body"),
             open: Rows::new(built.get("open"), Some(built.get("open_group"))),
@@ -40,6 +42,7 @@ impl SetupPage {
 
     /// Shows this from now on.
     pub fn show(&self, view: &Setup) {
+        self.cable.show(Some(&view.scene));
         show_text(&self.title, &view.title);
         show_text(&self.body, &view.body);
         self.open.show(&view.open);

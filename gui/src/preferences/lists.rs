@@ -76,6 +76,7 @@ impl PairingList {
         });
         let combo = adw::ComboRow::builder()
             .title(gettext("When It Asks for the Disk"))
+            .use_subtitle(true)
             .build();
         let (that, about) = (app.clone(), path.clone());
         let policy = ChoiceRow::new(combo, move |word| {

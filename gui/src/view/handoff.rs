@@ -1,7 +1,8 @@
 //! A hand-off, from the question to the moment when the screen goes dark.
 
+use super::heard::heard;
 use super::scene::{self, Look, Scene};
-use super::words::{self, fill, heard, icon};
+use super::words::{self, fill, icon};
 use super::{Button, Drawing, Mark, Message, Row, Until, setup};
 use crate::picture::Picture;
 use gettextrs::gettext;

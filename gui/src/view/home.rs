@@ -1,7 +1,8 @@
 //! This machine is in its own system: ready to lend, or waiting for whom.
 
+use super::heard::heard;
 use super::scene::{self, Look, Scene};
-use super::words::{self, fill, heard};
+use super::words::{self, fill};
 use super::{Button, Mark, Now, Row, setup, units};
 use crate::picture::{Link, Pairing, Picture};
 use gettextrs::gettext;
@@ -41,18 +42,22 @@ pub(super) fn page(picture: &Picture, now: &Now) -> Home {
             true => Button::new(gettext("_Stop Waiting"), "disarm"),
             false => Button::new(gettext("_Lend My Disk"), "lend"),
         },
-        other: armed.then(|| {
-            Button::about(
-                gettext("_Hand Over Without Waiting"),
+        other: armed.then(|| match searching(picture) {
+            Some(one) => Button::about(
+                fill(&gettext("_Hand Over to {name}"), "name", &one.name),
                 "lend-to",
-                names::PAIRINGS,
-            )
+                &one.path,
+            ),
+            None => {
+                let label = gettext("_Hand Over Without Waiting");
+                Button::about(label, "lend-to", names::PAIRINGS)
+            }
         }),
         remarks: remarks(picture),
         pairings: picture
             .pairings
             .iter()
-            .map(|pairing| pairing_row(pairing, now))
+            .map(|pairing| pairing_row(picture, pairing, now))
             .collect(),
         machine: machine_rows(picture, now),
     }
@@ -80,10 +85,7 @@ fn ready(picture: &Picture) -> (String, String) {
 
 fn waiting(picture: &Picture) -> (String, String) {
     let willing = willing(picture);
-    let searching = willing
-        .iter()
-        .find(|pairing| pairing.presence == Presence::Searching);
-    if let Some(pairing) = searching {
+    if let Some(pairing) = searching(picture) {
         let title = fill(&gettext("{name} Is Searching"), "name", &pairing.name);
         let body = fill(
             &gettext("{name} has started from its stick and looks for this computer."),
@@ -122,6 +124,11 @@ fn waiting(picture: &Picture) -> (String, String) {
     }
 }
 
+fn searching(picture: &Picture) -> Option<&Pairing> {
+    let mut willing = willing(picture).into_iter();
+    willing.find(|pairing| pairing.presence == Presence::Searching)
+}
+
 fn willing(picture: &Picture) -> Vec<&Pairing> {
     let pairings = picture.pairings.iter();
     pairings
@@ -146,7 +153,21 @@ fn remarks(picture: &Picture) -> Vec<Row> {
     .collect()
 }
 
-fn pairing_row(pairing: &Pairing, now: &Now) -> Row {
+fn pairing_row(picture: &Picture, pairing: &Pairing, now: &Now) -> Row {
+    if let Some(job) = picture.stick_job(&pairing.path) {
+        return Row {
+            key: pairing.path.clone(),
+            mark: Mark::Busy,
+            title: pairing.name.clone(),
+            text: gettext("Its stick is being made"),
+            value: units::percent(job.progress.clamp(0.0, 1.0) * 100.0),
+            button: Some(Button::about(
+                gettext("_Show…"),
+                "write-stick",
+                &pairing.path,
+            )),
+        };
+    }
     let stick = |label| Some(Button::about(label, "write-stick", &pairing.path));
     let (text, button) = match pairing.presence {
         Presence::Outdated => (

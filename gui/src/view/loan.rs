@@ -1,7 +1,8 @@
 //! This system runs from a lent disk.
 
+use super::heard::heard;
 use super::scene::{Look, Scene};
-use super::words::{self, fill, heard, icon};
+use super::words::{self, fill, icon};
 use super::{Button, Drawing, Mark, Message, Now, Page, Row, Until, units};
 use crate::picture::{Loan, Moving, Picture};
 use gettextrs::gettext;
@@ -117,7 +118,7 @@ fn lent(picture: &Picture, loan: &Loan, now: &Now) -> Lent {
         latency: Meter {
             name: gettext("Latency"),
             value: units::latency(loan.moving.latency_usec),
-            total: gettext("to the disk and back"),
+            total: gettext("there and back"),
         },
         moving: loan.moving,
         lender: lender_rows(loan),
@@ -152,7 +153,10 @@ fn ending(loan: &Loan, name: &str) -> Option<Ends> {
 
 fn warnings(loan: &Loan) -> Vec<Row> {
     let warnings = loan.warnings.iter().enumerate();
+    // What is about to end the loan has been told already.
+    let told = |subject: &str| loan.ending == Ending::LowPower && subject == "power";
     warnings
+        .filter(|(_, warning)| !told(&warning.subject))
         .map(|(at, warning)| Row {
             key: format!("{}-{at}", warning.subject),
             mark: match warning.severity {
@@ -268,7 +272,7 @@ fn frozen(picture: &Picture, loan: &Loan, now: &Now) -> Message {
             0 => fill(&gettext("{name} cannot be reached."), "name", &name),
             since => fill(
                 &fill(
-                    &gettext("{name} cannot be reached since {when}."),
+                    &gettext("{name} has been out of reach since {when}."),
                     "name",
                     &name,
                 ),

@@ -2,8 +2,9 @@
 //! is where the person's system runs.
 
 use super::words::{self, fill};
-use crate::picture::Picture;
+use crate::picture::{Pairing, Picture};
 use gettextrs::gettext;
+use stiefel_dbus::words::Presence;
 
 /// Both computers.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,10 +43,13 @@ pub(super) fn of_lender(picture: &Picture, look: Look) -> Scene {
         "" => gettext("This Computer"),
         name => name.to_owned(),
     };
-    let known = words::borrower(picture).or(match picture.pairings.as_slice() {
-        [only] => Some(only),
-        _ => None,
-    });
+    let searching = |pairing: &&Pairing| pairing.presence == Presence::Searching;
+    let known = words::borrower(picture)
+        .or_else(|| picture.pairings.iter().find(searching))
+        .or(match picture.pairings.as_slice() {
+            [only] => Some(only),
+            _ => None,
+        });
     let other = known.map_or_else(|| gettext("Paired Computer"), |known| known.name.clone());
     Scene::new(this, other, look)
 }

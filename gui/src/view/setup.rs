@@ -1,6 +1,8 @@
 //! What has to be done before this machine can lend its disk.
 
-use super::words::{self, heard};
+use super::heard::heard;
+use super::scene::{self, Look, Scene};
+use super::words;
 use super::{Button, Mark, Row, units};
 use crate::picture::{Check, Picture};
 use gettextrs::{gettext, ngettext};
@@ -9,6 +11,7 @@ use stiefel_dbus::words::{JobKind, JobState, Remedy, Verdict};
 /// The page.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Setup {
+    pub scene: Scene,
     pub title: String,
     pub body: String,
     /// What is in the way, worst first, then what is worth a look.
@@ -48,6 +51,7 @@ pub(super) fn page(picture: &Picture) -> Setup {
         units::plural(good.len() as u64),
     );
     Setup {
+        scene: scene::of_lender(picture, Look::Apart),
         title: gettext("Almost Ready to Lend"),
         body: words::fill(
             &ngettext(

@@ -1,7 +1,8 @@
 //! The assistant that pairs a computer and makes its stick.
 
-use super::words::{fill, heard};
-use super::{Mark, units};
+use super::heard::heard;
+use super::units;
+use super::words::fill;
 use crate::picture::{Drive, Job, Pairing};
 use gettextrs::gettext;
 use stiefel_dbus::words::{DriveState, JobKind, JobPhase, JobState};
@@ -185,17 +186,6 @@ impl Writing {
                 },
                 progress: None,
             },
-        }
-    }
-
-    /// What stands before the title.
-    #[must_use]
-    pub fn mark(&self) -> Mark {
-        match self.end {
-            None => Mark::Busy,
-            Some(End::Done) => Mark::Good,
-            Some(End::Failed) => Mark::Bad,
-            Some(End::Cancelled) => Mark::Careful,
         }
     }
 }

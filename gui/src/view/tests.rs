@@ -147,7 +147,7 @@ fn the_ramdisk_can_be_made_and_its_making_is_shown() {
     assert_eq!(row(&picture).button, None);
     assert!(!view(&picture).may.update_image);
     picture.jobs[0].state = JobState::Failed;
-    assert!(row(&picture).text.contains("a detail"));
+    assert!(row(&picture).text.contains("A detail"));
     assert!(row(&picture).button.is_some());
 }
 
@@ -198,6 +198,39 @@ fn a_pairing_without_a_good_stick_offers_one() {
     assert_eq!(outdated.button.unwrap().action, "write-stick");
     let none = row(|pairing| pairing.last_stick_usec = 0);
     assert_eq!(none.button.unwrap().target.as_deref(), Some(WORKSTATION));
+}
+
+#[test]
+fn a_stick_that_is_being_made_is_shown_with_its_computer() {
+    let picture = changed(&samples::ready(), |picture| {
+        picture.jobs = vec![Job {
+            subject: WORKSTATION.into(),
+            ..job(JobKind::WriteStick, JobState::Running)
+        }];
+    });
+    let row = home(&picture).pairings.remove(0);
+    assert_eq!((row.mark, row.value.as_str()), (Mark::Busy, "25%"));
+    let other = changed(&picture, |picture| picture.jobs[0].subject = "/".into());
+    assert_ne!(home(&other).pairings[0].mark, Mark::Busy);
+    let done = changed(&picture, |picture| picture.jobs[0].state = JobState::Done);
+    assert_ne!(home(&done).pairings[0].mark, Mark::Busy);
+}
+
+/// What is about to end the loan is told once, where it counts.
+#[test]
+fn an_empty_battery_is_not_told_twice() {
+    let power = crate::picture::Warning {
+        subject: "power".into(),
+        severity: "critical".into(),
+        text: "a text".into(),
+        hint: String::new(),
+    };
+    let picture = loan(|loan| loan.warnings = vec![power]);
+    assert_eq!(lent(&picture).warnings.len(), 1);
+    let ending = changed(&picture, |picture| {
+        picture.loan.as_mut().unwrap().ending = Ending::LowPower;
+    });
+    assert_eq!(lent(&ending).warnings, []);
 }
 
 #[test]
@@ -484,22 +517,22 @@ fn writing_a_stick_is_told_from_the_beginning_to_each_end() {
     assert_eq!(Writing::of(None, "Workstation").progress, None);
     let writing = of(JobState::Running, JobPhase::Writing);
     assert_eq!(writing.text, "1 minute left");
-    assert_eq!((writing.end, writing.mark()), (None, Mark::Busy));
+    assert_eq!(writing.end, None);
     assert_ne!(
         of(JobState::Running, JobPhase::Verifying).title,
         writing.title
     );
     let newer = of(NEWER.into(), NEWER.into());
     assert_eq!(newer.end, None);
-    assert_eq!(of(JobState::Done, JobPhase::None).mark(), Mark::Good);
+    assert_eq!(of(JobState::Done, JobPhase::None).end, Some(StickEnd::Done));
     assert_eq!(
-        of(JobState::Cancelled, JobPhase::None).mark(),
-        Mark::Careful
+        of(JobState::Cancelled, JobPhase::None).end,
+        Some(StickEnd::Cancelled)
     );
     let failed = of(JobState::Failed, JobPhase::None);
     assert_eq!(
-        (failed.mark(), failed.text.as_str()),
-        (Mark::Bad, "a detail")
+        (failed.end, failed.text.as_str()),
+        (Some(StickEnd::Failed), "A detail")
     );
 }
 

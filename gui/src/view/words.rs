@@ -1,5 +1,6 @@
 //! Names for what the daemon says, in the words of people.
 
+use super::heard::heard;
 use super::{Mark, units};
 use crate::picture::{HandOff, Link, Machine, Pairing, Picture};
 use gettextrs::gettext;
@@ -8,14 +9,10 @@ use stiefel_dbus::words::{
     BatteryWarning, LinkPolicy, LinkState, PairingPolicy, Reason, Remedy, Step, Verdict,
 };
 
-/// Icons of our own, one for each state.
+/// Icons of our own.
 pub mod icon {
-    pub const IDLE: &str = "org.stiefelsystem.Stiefelsystem-idle-symbolic";
-    pub const ARMED: &str = "org.stiefelsystem.Stiefelsystem-armed-symbolic";
-    pub const ANNOUNCED: &str = "org.stiefelsystem.Stiefelsystem-announced-symbolic";
     pub const LEAVING: &str = "org.stiefelsystem.Stiefelsystem-handing-over-symbolic";
     pub const LENT: &str = "org.stiefelsystem.Stiefelsystem-lent-symbolic";
-    pub const FROZEN: &str = "org.stiefelsystem.Stiefelsystem-frozen-symbolic";
     pub const WARNING: &str = "org.stiefelsystem.Stiefelsystem-warning-symbolic";
 }
 
@@ -23,15 +20,6 @@ pub mod icon {
 #[must_use]
 pub fn fill(text: &str, name: &str, value: &str) -> String {
     text.replace(&format!("{{{name}}}"), value)
-}
-
-/// What the daemon wrote for people, in their language where it is known.
-#[must_use]
-pub fn heard(text: &str) -> String {
-    match text {
-        "" => String::new(),
-        text => gettext(text),
-    }
 }
 
 /// Who borrows.

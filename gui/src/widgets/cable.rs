@@ -153,9 +153,9 @@ fn laptop(context: &Context, inks: &Inks, screen: Screen) -> Result<(), Error> {
     rounded(context, 8.0, 70.0, 96.0, 12.0, 5.0);
     inks.plain(context, 0.75);
     context.fill()?;
-    // The disk never leaves: a dot in the base of the lender.
-    context.arc(94.0, 76.0, 2.5, 0.0, TAU);
-    inks.lit(context, 1.0);
+    // The disk never leaves: it is the light in the base of the lender.
+    rounded(context, 82.0, 74.0, 14.0, 4.0, 2.0);
+    context.set_source_rgb(1.0, 1.0, 1.0);
     context.fill()
 }
 
