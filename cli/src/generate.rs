@@ -26,10 +26,27 @@ pub enum Generate {
 
 /// Generates it.
 pub fn run(what: &Generate, program: Command) -> anyhow::Result<()> {
+    let program = visible(&program);
     match what {
         Generate::Man { dir } => pages(dir, program),
         Generate::Completions { dir } => completions(dir, program),
     }
+}
+
+/// The program without what is hidden, which generators would show.
+fn visible(program: &Command) -> Command {
+    let arguments = program
+        .get_arguments()
+        .filter(|argument| !argument.is_hide_set());
+    let commands = program
+        .get_subcommands()
+        .filter(|command| !command.is_hide_set());
+    Command::new(program.get_name().to_owned())
+        .version(env!("CARGO_PKG_VERSION"))
+        .about(program.get_about().cloned().unwrap_or_default())
+        .propagate_version(true)
+        .args(arguments.cloned())
+        .subcommands(commands.cloned())
 }
 
 fn completions(dir: &Path, mut program: Command) -> anyhow::Result<()> {
@@ -46,15 +63,17 @@ fn pages(dir: &Path, mut program: Command) -> anyhow::Result<()> {
     make(dir)?;
     program.build();
     let name = program.get_name().to_owned();
-    let seen = |command: &&Command| !command.is_hide_set() && command.get_name() != "help";
-    let commands: Vec<Command> = program.get_subcommands().filter(seen).cloned().collect();
+    let commands: Vec<Command> = program.get_subcommands().cloned().collect();
     write(dir, &name, &whole(program)?)?;
-    for command in commands {
+    for command in commands
+        .into_iter()
+        .filter(|command| command.get_name() != "help")
+    {
         let page = format!("{name}-{}", command.get_name());
         // What a page is called on its own, and what is typed.
         let typed = format!("{name} {}", command.get_name());
         let command = command.display_name(&page).bin_name(typed);
-        write(dir, &page, &part(command, &name)?)?;
+        write(dir, &page, &part(command, &page, &name)?)?;
     }
     Ok(())
 }
@@ -68,15 +87,17 @@ fn write(dir: &Path, page: &str, text: &[u8]) -> anyhow::Result<()> {
     fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))
 }
 
-fn man(command: Command) -> Man {
-    Man::new(command).manual("Stiefelsystem")
+/// What every page begins with. It has no date, so that the same source gives the same page.
+fn title(page: &str) -> Vec<u8> {
+    let page = page.to_uppercase();
+    let version = env!("CARGO_PKG_VERSION");
+    format!(".TH {page} 1 \"\" \"stiefelctl {version}\" \"Stiefelsystem\"\n").into_bytes()
 }
 
 /// The page of the program.
 fn whole(program: Command) -> anyhow::Result<Vec<u8>> {
-    let man = man(program);
-    let mut text = Vec::new();
-    man.render_title(&mut text)?;
+    let mut text = title(program.get_name());
+    let man = Man::new(program);
     man.render_name_section(&mut text)?;
     man.render_synopsis_section(&mut text)?;
     man.render_description_section(&mut text)?;
@@ -113,15 +134,18 @@ fn whole(program: Command) -> anyhow::Result<Vec<u8>> {
         more.control("br", []);
     }
     more.to_writer(&mut text)?;
-    man.render_version_section(&mut text)?;
     see_also(&mut text, &["stiefelsystem", "7"])?;
     Ok(text)
 }
 
 /// The page of one of its commands.
-fn part(command: Command, program: &str) -> anyhow::Result<Vec<u8>> {
-    let mut text = Vec::new();
-    man(command).render(&mut text)?;
+fn part(command: Command, page: &str, program: &str) -> anyhow::Result<Vec<u8>> {
+    let mut text = title(page);
+    let man = Man::new(command);
+    man.render_name_section(&mut text)?;
+    man.render_synopsis_section(&mut text)?;
+    man.render_description_section(&mut text)?;
+    man.render_options_section(&mut text)?;
     see_also(&mut text, &[program, "1"])?;
     Ok(text)
 }

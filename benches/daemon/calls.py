@@ -1,0 +1,50 @@
+"""Many calls at once, and how long each took."""
+
+import time
+
+from gi.repository import GLib
+
+LIMIT_MS = 60_000
+PROPERTIES = "org.freedesktop.DBus.Properties"
+HANDOFF = "org.stiefelsystem.Stiefel1.HandOff"
+
+
+def arguments(interface, member):
+    """Where a member is, and what it wants."""
+    return {
+        "GetAll": (PROPERTIES, GLib.Variant("(s)", (interface,))),
+        "Introspect": ("org.freedesktop.DBus.Introspectable", None),
+        "GetManagedObjects": ("org.freedesktop.DBus.ObjectManager", None),
+        "Disarm": (interface, None),
+        "Pair": (interface, GLib.Variant("(s)", ("Desk",))),
+        "Confirm": (HANDOFF, None),
+        "Cancel": (HANDOFF, None),
+    }[member]
+
+
+def flood(clients, targets, members, count, at_once=1000):
+    """Seconds until the answer, of each of so many calls, spread over clients, targets and
+    members. Refusals are answers, too."""
+    took, sent, open_calls = [], 0, 0
+    context = GLib.MainContext.default()
+
+    def answered(client, result, start):
+        nonlocal open_calls
+        took.append(time.perf_counter() - start)
+        open_calls -= 1
+        try:
+            client.call_finish(result)
+        except GLib.Error:
+            pass
+
+    while len(took) < count:
+        while sent < count and open_calls < at_once:
+            name, path, interface = targets[sent % len(targets)]
+            client = clients[sent % len(clients)]
+            where, body = arguments(interface, members[sent // len(clients) % len(members)])
+            member = members[sent // len(clients) % len(members)]
+            client.call(name, path, where, member, body, None, 0, LIMIT_MS, None, answered, time.perf_counter())
+            sent += 1
+            open_calls += 1
+        context.iteration(True)
+    return took

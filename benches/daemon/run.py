@@ -1,0 +1,227 @@
+"""Compares the daemon at rest, and under a hundred clients, with upowerd, boltd and
+power-profiles-daemon, all on one private bus and in one run.
+
+Runs in network and mount namespaces of its own (see tools/bench): the daemon is the installed
+one in every respect but that its folders are empty and logind is a mock. Nothing is built in
+between, and whatever else the machine does meets all of them.
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import platform
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BUS_TESTS = ROOT / "tests" / "bus"
+os.environ.setdefault("STIEFEL_BIN", str(ROOT / "target" / "release"))
+sys.path.insert(0, str(BUS_TESTS))
+
+from gi.repository import Gio, GLib  # noqa: E402
+
+import harness  # noqa: E402
+import test_real  # noqa: E402
+from calls import flood  # noqa: E402
+from process import Process  # noqa: E402
+
+CLIENTS = 100
+PEERS = {
+    "upowerd": ("/usr/libexec/upowerd", "org.freedesktop.UPower", "/org/freedesktop/UPower", "org.freedesktop.UPower"),
+    "boltd": ("/usr/libexec/boltd", "org.freedesktop.bolt", "/org/freedesktop/bolt", "org.freedesktop.bolt1.Manager"),
+    "power-profiles-daemon": (
+        "/usr/libexec/power-profiles-daemon", "net.hadess.PowerProfiles", "/net/hadess/PowerProfiles",
+        "net.hadess.PowerProfiles",
+    ),
+}
+READ = ["GetAll", "Introspect"]
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="tools/bench daemon", description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="rest for 15 s only, and a tenth of the calls")
+    parser.add_argument("--out", type=pathlib.Path, metavar="FILE", help="write all results there as JSON")
+    parser.add_argument("--rest", type=float, metavar="SECS", help="how long they rest (default: 60)")
+    parser.add_argument("--calls", type=int, help="how many calls memory is held against (default: 100000)")
+    parser.add_argument("--ours", default=os.environ["STIEFEL_BIN"] + "/stiefeld", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    rest = options.rest or (15 if options.quick else 60)
+    calls = options.calls or (10_000 if options.quick else 100_000)
+    with tempfile.TemporaryDirectory(prefix="stiefel-bench-") as folder:
+        bench = Bench(pathlib.Path(folder), options.ours)
+        try:
+            report = {"machine": machine(), "rest_secs": rest, "daemons": bench.measure(rest, calls)}
+        finally:
+            bench.end()
+    show(report)
+    if options.out:
+        options.out.write_text(json.dumps(report, indent=1) + "\n")
+
+
+class Bench:
+    """A bus, what the daemon asks on it, the daemon, and its peers."""
+
+    def __init__(self, folder, ours):
+        self.folder, self.ours, self.started = folder, ours, []
+        own_folders()
+        self.address = self.start_bus()
+        self.connection = self.connect()
+        mocks = self.spawn(
+            ["/usr/bin/python3", "-B", BUS_TESTS / "mocks.py", self.address, *harness.MOCKED[1:]],
+            stdout=subprocess.PIPE,
+        )
+        mocks.stdout.readline()
+        policy = ROOT / "data" / f"{harness.SERVICE}.policy"
+        self.serve(
+            "org.freedesktop.PolicyKit1",
+            ["sh", "-c", test_real.Polkit.START, "sh", policy, test_real.Polkit.RULES, test_real.POLKITD],
+        )
+
+    def spawn(self, command, **options):
+        options = {"stderr": None} | options
+        env = os.environ | {"DBUS_SYSTEM_BUS_ADDRESS": getattr(self, "address", "")}
+        process = subprocess.Popen([str(word) for word in command], env=env, **options)
+        self.started.append(process)
+        return process
+
+    def end(self):
+        for process in reversed(self.started):
+            process.kill()
+            process.wait()
+
+    def start_bus(self):
+        def rules(names):
+            allow = '<allow own="{0}"/><allow send_destination="{0}"/>'
+            return "".join(allow.format(name) for name in names)
+
+        names = [name for _, name, _, _ in PEERS.values()]
+        config = self.folder / "bus.conf"
+        config.write_text(harness.BUS.format(
+            folder=self.folder, own=rules(names + ["org.freedesktop.PolicyKit1"]), mocks=rules(harness.MOCKED),
+            policy=ROOT / "data" / f"{harness.SERVICE}.conf",
+        ))
+        bus = self.spawn(
+            ["dbus-daemon", f"--config-file={config}", "--nofork", "--print-address"], stdout=subprocess.PIPE
+        )
+        return bus.stdout.readline().decode().strip()
+
+    def connect(self):
+        flags = Gio.DBusConnectionFlags
+        return Gio.DBusConnection.new_for_address_sync(
+            self.address, flags.AUTHENTICATION_CLIENT | flags.MESSAGE_BUS_CONNECTION, None, None
+        )
+
+    def serve(self, name, command):
+        """Starts whoever gets this name, and waits for it."""
+        process = self.spawn(command, stdout=subprocess.DEVNULL)
+        limit = time.monotonic() + harness.LIMIT
+        while not self.owner(name):
+            if process.poll() is not None or time.monotonic() > limit:
+                raise SystemExit(f"bench: {command[0]} did not get the name {name}")
+            time.sleep(0.05)
+        return Process(process.pid)
+
+    def owner(self, name):
+        try:
+            return self.call("org.freedesktop.DBus", "/", "org.freedesktop.DBus", "GetNameOwner", "(s)", name)
+        except GLib.Error:
+            return None
+
+    def call(self, name, path, interface, member, signature="()", *args):
+        return self.connection.call_sync(
+            name, path, interface, member, GLib.Variant(signature, args), None, 0, harness.LIMIT * 1000, None
+        ).unpack()
+
+    def measure(self, rest, calls):
+        ours = [str(self.ours), "--bus", self.address]
+        targets = {"stiefeld": (harness.SERVICE, harness.ROOT, harness.MANAGER)}
+        daemons = {"stiefeld": self.serve(harness.SERVICE, ours)}
+        # Armed: it listens to searches, and to whatever is plugged in.
+        self.call(harness.SERVICE, harness.ROOT, harness.MANAGER, "Pair", "(s)", "Desk")
+        self.call(harness.SERVICE, harness.ROOT, harness.MANAGER, "Arm", "(a{sv})", {})
+        for name, (program, *target) in PEERS.items():
+            daemons[name] = self.serve(target[0], [program])
+            targets[name] = tuple(target)
+        # What they do at their start is no rest.
+        time.sleep(12)
+        before = {name: daemon.wakeups() for name, daemon in daemons.items()}
+        found = {name: daemon.memory() | {"threads": daemon.threads()} for name, daemon in daemons.items()}
+        time.sleep(rest)
+        for name, daemon in daemons.items():
+            found[name]["wakeups"] = daemon.wakeups() - before[name]
+        clients = [self.connect() for _ in range(CLIENTS)]
+        for name, target in targets.items():
+            found[name] |= {"read": latencies(clients, [target], READ)}
+        service, root, manager = targets["stiefeld"]
+        everything = READ + ["GetManagedObjects", "Disarm", "Pair", "Confirm", "Cancel"]
+        found["stiefeld"]["everything"] = latencies(clients, [(service, root, manager)], everything)
+        for name, target in targets.items():
+            # What it needs for so many clients is there by then.
+            flood([self.connection], [target], READ, calls // 10)
+            start = daemons[name].memory()
+            flood([self.connection], [target], READ, calls)
+            grown = daemons[name].memory()
+            found[name]["grown_kib"] = {key: grown[key] - start[key] for key in start} | {"calls": calls}
+        return found
+
+
+def latencies(clients, targets, members):
+    """Milliseconds; the first round warms up, the worst is that of all others."""
+    flood(clients, targets, members, len(clients) * len(members))
+    rounds = [flood(clients, targets, members, len(clients) * len(members)) for _ in range(5)]
+    every = [1000 * secs for one in rounds for secs in one]
+    worst = [1000 * max(one) for one in rounds]
+    return {
+        "worst_ms": max(worst), "median_of_worst_ms": statistics.median(worst),
+        "median_ms": statistics.median(every), "calls_in_a_round": len(rounds[0]),
+    }
+
+
+def own_folders():
+    """Empty folders for the daemon, in our own mount namespace."""
+    subprocess.run(["mount", "--make-rprivate", "/"], check=True)
+    for place in ("/var/lib/stiefelsystem", "/run/stiefelsystem", "/etc/stiefelsystem"):
+        os.makedirs(place, exist_ok=True)
+        subprocess.run(["mount", "-t", "tmpfs", "none", place], check=True)
+    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+    # One wired interface with somebody at its other end.
+    subprocess.run(["ip", "link", "add", "eth0", "type", "veth", "peer", "name", "eth1"], check=True)
+    for end in ("eth0", "eth1"):
+        subprocess.run(["ip", "link", "set", end, "up"], check=True)
+
+
+def machine():
+    text = pathlib.Path("/proc/cpuinfo").read_text()
+    model = next((line.split(": ")[1] for line in text.splitlines() if line.startswith("model name")), "")
+    return {
+        "processor": model, "processors": os.cpu_count(), "kernel": platform.release(),
+        "load": os.getloadavg()[0], "memory_gib": round(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30),
+    }
+
+
+def show(report):
+    here = report["machine"]
+    print(f"{here['processors']} processors ({here['processor']}), {here['memory_gib']} GiB, "
+          f"Linux {here['kernel']}, load {here['load']:.1f}\n")
+    secs = report["rest_secs"]
+    print(f"| daemon | resident, MiB | of which its own | threads | wake-ups in {secs:.0f} s | "
+          f"worst answer, {CLIENTS} clients | median | grown |")
+    print("|---|---|---|---|---|---|---|---|")
+    for name, one in report["daemons"].items():
+        grown = one["grown_kib"]
+        print(f"| {name} | {one['rss'] / 1024:.1f} | {one['own'] / 1024:.1f} | {one['threads']} | {one['wakeups']} | "
+              f"{one['read']['worst_ms']:.0f} ms | {one['read']['median_ms']:.0f} ms | "
+              f"{grown['own']} KiB in {grown['calls']} calls |")
+    every = report["daemons"]["stiefeld"]["everything"]
+    print(f"\nEverything at once ({every['calls_in_a_round']} calls, those that polkit decides included): "
+          f"worst {every['worst_ms']:.0f} ms, median {every['median_ms']:.0f} ms")
+
+
+if __name__ == "__main__":
+    main()
