@@ -92,7 +92,7 @@ impl Deed {
     pub fn disarm() -> Self {
         Self::new(
             "disarm",
-            gettext("Disarm"),
+            gettext("Stop Waiting"),
             gettext("Paired machines are no longer answered"),
         )
     }
@@ -101,7 +101,7 @@ impl Deed {
     fn lend_to(name: Option<&str>, path: &str) -> Self {
         let label = match name {
             Some(name) => gettext("Lend to {name}").replace("{name}", name),
-            None => gettext("Hand Over Now"),
+            None => gettext("Hand Over Without Waiting"),
         };
         let about = gettext("Leave this system without waiting to be asked");
         Self {

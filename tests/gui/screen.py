@@ -52,6 +52,7 @@ class Screen:
         self.process = subprocess.Popen(
             ["sway", "--config", str(config)], env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log
         )
+        self.keyboard = None
         readable, _, _ = select.select([ready], [], [], LIMIT)
         if not readable:
             self.close()
@@ -65,9 +66,15 @@ class Screen:
             "GSK_RENDERER": "cairo",
         }
 
+        # While there is a keyboard, windows listen to it: the first key is not lost.
+        self.keyboard = subprocess.Popen(
+            ["wtype", "-s", str(24 * 60 * 60 * 1000)], env=os.environ | self.env, stdout=log, stderr=log
+        )
+
     def close(self):
-        self.process.terminate()
-        self.process.wait()
+        for process in filter(None, (self.keyboard, self.process)):
+            process.terminate()
+            process.wait()
 
     def ask(self, kind, payload=""):
         with socket.socket(socket.AF_UNIX) as stream:

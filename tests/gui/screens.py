@@ -38,11 +38,12 @@ LOOKS = 4
 
 @dataclass
 class State:
-    """What is to be seen: a simulation, what is done in it, and what is opened."""
+    """What is to be seen: a simulation, and what is opened in it."""
 
     simulation: str
-    commands: list = field(default_factory=list)
     actions: list = field(default_factory=list)
+    # Whether the daemon is killed then.
+    gone: bool = False
 
 
 STATES = {
@@ -68,13 +69,15 @@ STATES = {
     "coming-back": State("coming-back"),
     "stick-name": State("drives", actions=["new-pairing"]),
     "stick-drives": State("drives", actions=[("write-stick", "Workstation")]),
-    "stick-writing": State("writing-stick", actions=[("write-stick", "Workstation")]),
+    "stick-writing": State("writing-stick"),
     "give-back": State("borrower-held", actions=["give-back"]),
     "preferences": State("ready", actions=["preferences"]),
     "about": State("ready", actions=["about"]),
     "help": State("ready", actions=["help"]),
-    "shortcuts": State("ready", actions=["show-help-overlay"]),
-    "unreachable": State(""),
+    "shortcuts": State("ready", actions=["shortcuts"]),
+    "unreachable": State("waiting", gone=True),
+    # Cannot be closed while it goes on, so nothing comes after it.
+    "stick-progress": State("writing-stick", actions=[("write-stick", "Workstation")]),
 }
 
 
@@ -98,10 +101,8 @@ class Stage(desk.Case):
             shutil.rmtree(self.machine)
             self.machine.mkdir()
             self.daemon = None
-        if simulation:
-            self.MACHINE = simulation
-            self.write("etc/stiefelsystem/00-patient.toml", desk.harness.PATIENT)
-            self.start()
+        self.MACHINE = simulation
+        self.start()
 
 
 class Window:
@@ -180,21 +181,26 @@ class Studio:
                 log = (window.session.folder / "log").read_text()[-2000:]
                 raise RuntimeError(f"{window.name} has ended:\n{log}")
         self.stage.play(state.simulation)
-        if state.commands:
-            self.stage.script(*state.commands)
         self.look()
+        if state.gone:
+            self.stage.kill()
         for action in state.actions:
             name, *target = (action,) if isinstance(action, str) else action
             target = [self.stage.pairing(one) for one in target]
             for window in self.windows:
                 window.act(name, *target)
             self.look()
-        picture = self.look()
         for window in self.windows:
-            extra = len(self.screen.window(window.process.pid)) > 1
-            if extra:
-                print(f"screens: {window.name} has more than one window", file=sys.stderr)
-        return picture
+            self.gather(window)
+        return self.look()
+
+    def gather(self, window):
+        """Puts further windows of the application over its first."""
+        for other in self.screen.window(window.process.pid):
+            rect = other["rect"]
+            if (rect["x"], rect["y"]) != (window.rect["x"], window.rect["y"]):
+                x, y = window.rect["x"], window.rect["y"] + MARGIN
+                self.screen.command(f"[con_id={other['id']}] move absolute position {x} {y}")
 
     def look(self):
         """The screen as it is when nothing moves."""
@@ -208,10 +214,11 @@ class Studio:
         return now
 
     def tidy(self, state):
-        """Closes what was opened."""
+        """Closes what was opened: a dialog, or a window of its own."""
         for _ in state.actions:
             for window in self.windows:
-                self.screen.command(f"[pid={window.process.pid}] focus")
+                pid = window.process.pid
+                self.screen.command(f"[pid={pid}] focus")
                 self.screen.keys("Escape")
 
     def close(self):

@@ -11,7 +11,7 @@ pub fn found(deeds: &[Deed], terms: &[String]) -> Vec<String> {
     let others = gettext("lend;borrow;disk;drive;boot;stick;cable;target mode");
     let terms: Vec<String> = terms.iter().map(|term| term.to_lowercase()).collect();
     let is_found = |deed: &&Deed| {
-        let text = format!("{};{};{others}", deed.label, deed.about).to_lowercase();
+        let text = format!("{};{};{};{others}", deed.action, deed.label, deed.about).to_lowercase();
         !terms.is_empty() && terms.iter().all(|term| text.contains(term))
     };
     deeds.iter().filter(is_found).map(id).collect()

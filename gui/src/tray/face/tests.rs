@@ -29,8 +29,8 @@ fn a_lender_reads_what_is_the_case() {
             &[
                 "Waiting for a paired machine",
                 "-",
-                "[Hand Over Now]",
-                "[Disarm]",
+                "[Hand Over Without Waiting]",
+                "[Stop Waiting]",
             ],
         ),
         (samples::unfit(), &["The disk cannot be lent yet"]),
