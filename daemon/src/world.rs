@@ -24,7 +24,6 @@ pub mod role;
 pub mod searches;
 pub mod simulated;
 pub mod stick_maker;
-pub mod stick_maker;
 pub mod sticks;
 pub mod supervisor;
 pub mod switch;
