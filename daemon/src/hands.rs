@@ -15,7 +15,7 @@ use stiefel_core::preflight::ImageState;
 use tokio::sync::mpsc;
 
 /// A service that has not answered by now is not going to.
-const PATIENCE: Duration = Duration::from_secs(25);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(25);
 
 /// What the loop orders.
 #[derive(Debug)]
@@ -68,7 +68,7 @@ impl Hands {
             return;
         };
         // The reboot that it ordered is under way: that is no accident.
-        if last == Step::LoadKernel && self.session.going_down().await.unwrap_or(false) {
+        if last == Step::LoadKernel && self.is_going_down().await {
             return;
         }
         tracing::warn!("a hand-off was cut short; undoing it");
@@ -78,6 +78,10 @@ impl Hands {
                 tracing::error!("{text}");
             }
         }
+    }
+
+    async fn is_going_down(&self) -> bool {
+        patiently(self.session.going_down()).await.unwrap_or(false)
     }
 
     async fn obey(&mut self, order: Order, reporter: &Reporter) -> Happening {
@@ -201,7 +205,7 @@ async fn blocking<T: Send + 'static>(
 }
 
 /// Waits for a service, but not for ever.
-pub(crate) async fn patiently<T>(doing: Doing<'_, T>) -> Result<T, Trouble> {
+async fn patiently<T>(doing: Doing<'_, T>) -> Result<T, Trouble> {
     match tokio::time::timeout(PATIENCE, doing).await {
         Ok(result) => result,
         Err(_) => Err(Trouble(format!(

@@ -11,7 +11,7 @@ use crate::world::machine::Installed;
 use crate::world::maker::{self, ImageMaker};
 use crate::world::stick_maker::RealStickMaker;
 use crate::world::marker::Marker;
-use crate::world::network::Service;
+use crate::world::network::{Service, Together};
 use crate::world::paths::Paths;
 use crate::world::simulated::{self, Simulation, Turnstile};
 use crate::world::{self, Ends, HAPPENINGS, Happening, NetworkService, Session, World, complain};
@@ -24,6 +24,7 @@ use stiefel_core::pairing::Name;
 use stiefel_dbus::names;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot, watch};
+use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::prelude::*;
 
 /// Parses, logs, runs.
@@ -53,8 +54,10 @@ fn log_to_journal() {
     let to_journal = std::env::var_os("JOURNAL_STREAM").is_some();
     match tracing_journald::layer() {
         // The fields of our own are STIEFEL_HAND_OFF and STIEFEL_TRIGGER.
+        // Without a limit, each message on the bus would be in it.
         Ok(journal) if to_journal => tracing_subscriber::registry()
             .with(journal.with_field_prefix(Some("STIEFEL".into())))
+            .with(LevelFilter::INFO)
             .init(),
         Ok(_) | Err(_) => tracing_subscriber::fmt()
             .with_writer(std::io::stderr)
@@ -196,8 +199,10 @@ async fn real(bus: &zbus::Connection) -> anyhow::Result<World> {
         .to_string_lossy()
         .into_owned();
     let networks: Vec<Box<dyn NetworkService>> = vec![
-        Box::new(Service::network_manager(&paths, Some(bus.clone()))),
-        Box::new(Service::networkd(&paths, Some(bus.clone()))),
+        Box::new(Together(vec![
+            Service::network_manager(&paths, Some(bus.clone())),
+            Service::networkd(&paths, Some(bus.clone())),
+        ])),
         // Last: nobody switches it off again.
         Box::new(world::switch::Switch),
     ];

@@ -267,12 +267,13 @@ pub trait Session: Send + Sync {
     fn watch(&self, reporter: Reporter) -> Doing<'_, ()>;
 }
 
-/// A service that configures network interfaces.
-pub trait NetworkService: Send + Sync {
+/// A service that configures network interfaces. One that does not answer is not waited for
+/// for ever: that is an error.
+pub trait NetworkService: Send {
     /// Makes it leave these interfaces alone, now and when they are plugged in again.
-    fn claim<'a>(&'a self, claims: &'a claims::Claims) -> Doing<'a, ()>;
+    fn claim<'a>(&'a mut self, claims: &'a claims::Claims) -> Doing<'a, ()>;
     /// Takes that back; fine when there is nothing to take back.
-    fn release(&self) -> Doing<'_, ()>;
+    fn release(&mut self) -> Doing<'_, ()>;
 }
 
 /// The kernel's ability to start another one.

@@ -5,7 +5,6 @@
 //! watch, the hands ask and wait. What both want together is in force.
 
 use super::{Happening, NetworkService, Reporter, Trouble};
-use crate::hands::patiently;
 use std::collections::BTreeMap;
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -116,10 +115,10 @@ impl Keeper {
             return Ok(());
         }
         let mut complaints = Vec::new();
-        for network in &self.networks {
+        for network in &mut self.networks {
             let told = match claims.is_empty() {
-                true => patiently(network.release()).await,
-                false => patiently(network.claim(&claims)).await,
+                true => network.release().await,
+                false => network.claim(&claims).await,
             };
             complaints.extend(told.err().map(|Trouble(text)| text));
         }
@@ -165,11 +164,11 @@ mod tests {
     }
 
     impl NetworkService for Noted {
-        fn claim<'a>(&'a self, claims: &'a Claims) -> Doing<'a, ()> {
+        fn claim<'a>(&'a mut self, claims: &'a Claims) -> Doing<'a, ()> {
             self.note(format!("{claims:?}"))
         }
 
-        fn release(&self) -> Doing<'_, ()> {
+        fn release(&mut self) -> Doing<'_, ()> {
             self.note("release".into())
         }
     }

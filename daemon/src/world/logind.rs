@@ -22,6 +22,19 @@ const CHECKED: u64 = 1;
 const ANNOUNCED_WITHIN: Duration = Duration::from_secs(30);
 
 type RawSession = (String, u32, String, String, zvariant::OwnedObjectPath);
+/// Id, uid, user, seat, leader, class, tty, idle, since when, path.
+type FullSession = (
+    String,
+    u32,
+    String,
+    String,
+    u32,
+    String,
+    String,
+    bool,
+    u64,
+    zvariant::OwnedObjectPath,
+);
 type RawInhibitor = (String, String, String, String, u32, u32);
 
 #[zbus::proxy(
@@ -40,6 +53,7 @@ trait Manager {
     ) -> zbus::Result<zvariant::OwnedFd>;
     fn list_inhibitors(&self) -> zbus::Result<Vec<RawInhibitor>>;
     fn list_sessions(&self) -> zbus::Result<Vec<RawSession>>;
+    fn list_sessions_ex(&self) -> zbus::Result<Vec<FullSession>>;
     #[zbus(signal)]
     fn session_new(&self, id: &str, path: zvariant::ObjectPath<'_>) -> zbus::Result<()>;
     #[zbus(signal)]
@@ -85,11 +99,24 @@ impl Logind {
 
     /// Everybody who is logged in, but for the greeter and its like.
     async fn users(&self) -> zbus::Result<Vec<String>> {
-        let sessions = self.manager.list_sessions().await?;
+        let sessions: Vec<(u32, String)> = match self.manager.list_sessions_ex().await {
+            // Since 256, also what runs for somebody who is not there ("lingers") is a session.
+            Ok(all) => all
+                .into_iter()
+                .filter(|(_, _, _, _, _, class, ..)| class.starts_with("user"))
+                .map(|(_, uid, user, ..)| (uid, user))
+                .collect(),
+            // Before 256.
+            Err(zbus::Error::MethodError(..)) => {
+                let all = self.manager.list_sessions().await?.into_iter();
+                all.map(|(_, uid, user, ..)| (uid, user)).collect()
+            }
+            Err(error) => return Err(error),
+        };
         let users: BTreeSet<String> = sessions
             .into_iter()
-            .filter(|(_, uid, ..)| *uid == 0 || *uid >= FIRST_PERSON)
-            .map(|(_, _, user, ..)| user)
+            .filter(|(uid, _)| *uid == 0 || *uid >= FIRST_PERSON)
+            .map(|(_, user)| user)
             .collect();
         Ok(users.into_iter().collect())
     }

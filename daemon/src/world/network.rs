@@ -2,11 +2,14 @@
 //!
 //! Both are told by a file below `/run`, so that it also holds for an interface
 //! that is plugged in again, for a service that starts anew, and no longer than
-//! until the next boot.
+//! until the next boot. Both are told at the same time: one that hangs does not
+//! keep the interface for the other.
 
 use super::claims::Claims;
 use super::paths::Paths;
 use super::{Doing, NetworkService, Trouble};
+use crate::hands::PATIENCE;
+use futures_util::future::join_all;
 use std::fs::{self, Permissions};
 use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt;
@@ -17,7 +20,12 @@ pub struct Service {
     kind: Kind,
     file: PathBuf,
     bus: Option<zbus::Connection>,
+    /// The file is not as the service read it last.
+    unread: bool,
 }
+
+/// Several services, told at the same time.
+pub struct Together(pub Vec<Service>);
 
 enum Kind {
     NetworkManager,
@@ -55,6 +63,7 @@ impl Service {
             kind: Kind::NetworkManager,
             file: paths.at("/run/NetworkManager/conf.d/90-stiefelsystem.conf"),
             bus,
+            unread: false,
         }
     }
 
@@ -66,6 +75,7 @@ impl Service {
             // The first file that matches an interface wins, so this sorts before all others.
             file: paths.at("/run/systemd/network/00-stiefelsystem.network"),
             bus,
+            unread: false,
         }
     }
 
@@ -140,6 +150,7 @@ impl Service {
     /// them when it starts.
     async fn reload(&self) -> Result<(), Trouble> {
         let Some(bus) = &self.bus else { return Ok(()) };
+        let tried = || format!("cannot make {} read its configuration again", self.name());
         let reload = async {
             let names = zbus::fdo::DBusProxy::new(bus).await?;
             if !names.name_has_owner(self.bus_name().try_into()?).await? {
@@ -155,36 +166,65 @@ impl Service {
                 Kind::Networkd => NetworkdProxy::new(bus).await?.reload().await,
             }
         };
-        reload.await.map_err(|error| {
-            Trouble::new(
-                format!("cannot make {} read its configuration again", self.name()),
-                error,
-            )
-        })
+        match tokio::time::timeout(PATIENCE, reload).await {
+            Ok(told) => told.map_err(|error| Trouble::new(tried(), error)),
+            Err(_) => Err(Trouble(format!(
+                "{}: it has not answered for {} seconds",
+                tried(),
+                PATIENCE.as_secs()
+            ))),
+        }
+    }
+
+    /// What was not read is not in force: it stays to be read, by a service that starts
+    /// anew or at the next try.
+    async fn tell(&mut self, changed: bool) -> Result<(), Trouble> {
+        self.unread |= changed;
+        if self.unread {
+            self.reload().await?;
+        }
+        self.unread = false;
+        Ok(())
     }
 }
 
 impl NetworkService for Service {
-    fn claim<'a>(&'a self, claims: &'a Claims) -> Doing<'a, ()> {
+    fn claim<'a>(&'a mut self, claims: &'a Claims) -> Doing<'a, ()> {
         Box::pin(async move {
-            if self.write(claims)?
-                && let Err(trouble) = self.reload().await
-            {
-                // What was not read is not in force: the next try tells it again.
-                self.remove()?;
-                return Err(trouble);
-            }
-            Ok(())
+            let changed = self.write(claims)?;
+            self.tell(changed).await
         })
     }
 
-    fn release(&self) -> Doing<'_, ()> {
+    fn release(&mut self) -> Doing<'_, ()> {
         Box::pin(async move {
-            if self.remove()? {
-                self.reload().await?;
-            }
-            Ok(())
+            let changed = self.remove()?;
+            self.tell(changed).await
         })
+    }
+}
+
+impl NetworkService for Together {
+    fn claim<'a>(&'a mut self, claims: &'a Claims) -> Doing<'a, ()> {
+        let told = self.0.iter_mut().map(|service| service.claim(claims));
+        Box::pin(all(told.collect()))
+    }
+
+    fn release(&mut self) -> Doing<'_, ()> {
+        let told = self.0.iter_mut().map(Service::release);
+        Box::pin(all(told.collect()))
+    }
+}
+
+/// Waits for all of them, also after an error, and reports all errors.
+async fn all(doings: Vec<Doing<'_, ()>>) -> Result<(), Trouble> {
+    let done = join_all(doings).await.into_iter();
+    let complaints: Vec<String> = done
+        .filter_map(|done| done.err().map(|Trouble(text)| text))
+        .collect();
+    match complaints.is_empty() {
+        true => Ok(()),
+        false => Err(Trouble(complaints.join("; "))),
     }
 }
 
@@ -196,7 +236,7 @@ mod tests {
     async fn a_claim_is_taken_back_without_a_trace() {
         let root = tempfile::tempdir().unwrap();
         let paths = Paths::below(root.path());
-        for service in [
+        for mut service in [
             Service::network_manager(&paths, None),
             Service::networkd(&paths, None),
         ] {

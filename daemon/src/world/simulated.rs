@@ -23,7 +23,7 @@ pub use turnstile::Turnstile;
 use super::disk::Disk;
 use super::drives::Drive;
 use super::machine::Installed;
-use super::network::Service;
+use super::network::{Service, Together};
 use super::paths::Paths;
 use super::{Ends, Happening, Kexec, Link, NetworkService, Parcel, Session, Trouble, World};
 use crate::bouncer::{Action, Admission, Bouncer, Polkit};
@@ -108,10 +108,10 @@ pub async fn world(
         false => Arc::new(SimulatedBouncer(levers.denied.subscribe())),
     };
     let on_bus = || services.then(|| bus.clone());
-    let networks: Vec<Box<dyn NetworkService>> = vec![
-        Box::new(Service::network_manager(&paths, on_bus())),
-        Box::new(Service::networkd(&paths, on_bus())),
-    ];
+    let networks: Vec<Box<dyn NetworkService>> = vec![Box::new(Together(vec![
+        Service::network_manager(&paths, on_bus()),
+        Service::networkd(&paths, on_bus()),
+    ]))];
     let watched = Arc::clone(&session);
     let turnstile = Turnstile::behind(turnstile::Barrier {
         closed: levers.closed.subscribe(),

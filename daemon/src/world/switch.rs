@@ -9,7 +9,7 @@ use stiefel_linux::links::Links;
 pub struct Switch;
 
 impl NetworkService for Switch {
-    fn claim<'a>(&'a self, claims: &'a Claims) -> Doing<'a, ()> {
+    fn claim<'a>(&'a mut self, claims: &'a Claims) -> Doing<'a, ()> {
         Box::pin(async move {
             let tried = |error| Trouble::new("cannot switch the stiefellink on", error);
             let mut links = Links::open().map_err(tried)?;
@@ -23,7 +23,7 @@ impl NetworkService for Switch {
     }
 
     /// Whoever configures it again switches it as they like.
-    fn release(&self) -> Doing<'_, ()> {
+    fn release(&mut self) -> Doing<'_, ()> {
         Box::pin(async { Ok(()) })
     }
 }
