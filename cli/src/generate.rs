@@ -41,7 +41,7 @@ fn visible(program: &Command) -> Command {
     let commands = program
         .get_subcommands()
         .filter(|command| !command.is_hide_set());
-    Command::new(program.get_name().to_owned())
+    Command::new("stiefelctl")
         .version(env!("CARGO_PKG_VERSION"))
         .about(program.get_about().cloned().unwrap_or_default())
         .propagate_version(true)
