@@ -17,12 +17,13 @@ use adw::prelude::*;
 use gettextrs::{LocaleCategory, gettext};
 use gtk::{gio, glib};
 use std::cell::{Cell, OnceCell, RefCell};
+use std::path::PathBuf;
 use std::rc::{Rc, Weak};
 use std::time::Duration;
 
 /// The application's id, its name on the session bus, and of its icon.
 pub const ID: &str = "org.stiefelsystem.Stiefelsystem";
-/// Where translations are installed, if the build did not say.
+/// Where translations are installed, if no data folder of the session has any.
 const LOCALE_DIR: &str = match option_env!("STIEFEL_LOCALEDIR") {
     Some(dir) => dir,
     None => "/usr/share/locale",
@@ -110,9 +111,26 @@ pub fn run() -> glib::ExitCode {
 fn translate() {
     // Without a locale or without translations, everything is in English.
     gettextrs::setlocale(LocaleCategory::LcAll, "");
-    let _ = gettextrs::bindtextdomain(DOMAIN, LOCALE_DIR);
+    let _ = gettextrs::bindtextdomain(DOMAIN, translations());
     let _ = gettextrs::bind_textdomain_codeset(DOMAIN, "UTF-8");
     let _ = gettextrs::textdomain(DOMAIN);
+}
+
+/// The first data folder that speaks a language of this person.
+fn translations() -> PathBuf {
+    let languages = glib::language_names();
+    let speaks = |folder: &PathBuf| {
+        let mut languages = languages
+            .iter()
+            .map(|language| folder.join(language.as_str()));
+        languages.any(|language| {
+            let file = language.join("LC_MESSAGES").join(DOMAIN);
+            file.with_extension("mo").exists()
+        })
+    };
+    let folders = glib::system_data_dirs().into_iter();
+    let mut folders = folders.map(|folder| folder.join("locale"));
+    folders.find(speaks).unwrap_or_else(|| LOCALE_DIR.into())
 }
 
 impl App {

@@ -5,7 +5,7 @@ mod drives;
 
 use crate::app::App;
 use crate::bus::{Answer, Ask, Medium, Refusal};
-use crate::picture::Picture;
+use crate::picture::{Daemon, Picture};
 use crate::view::{DriveRow, NameTrouble, StickEnd, Writing, drives as drives_of, name_trouble};
 use crate::widgets::{Built, show_text};
 use adw::prelude::*;
@@ -45,6 +45,8 @@ struct State {
     name: String,
     drive: Option<DriveRow>,
     job: Option<String>,
+    /// The job was seen.
+    begun: bool,
     shown: Option<Writing>,
 }
 
@@ -147,7 +149,9 @@ impl Assistant {
             }
         });
         on(&self.work.again, |this| {
-            this.state.borrow_mut().job = None;
+            let mut state = this.state.borrow_mut();
+            (state.job, state.begun) = (None, false);
+            drop(state);
             this.pages.replace_with_tags(&["drive"]);
         });
         on(&self.work.done, |this| _ = this.dialog.close());
@@ -262,10 +266,13 @@ impl Assistant {
         self.some_drives.set_visible(!rows.is_empty());
         self.forget_pulled(&rows);
         self.drives.show(rows);
-        let state = self.state.borrow();
-        let writing = state.job.as_ref().map(|job| {
-            let job = picture.job(job);
-            Writing::of(job, &state.name)
+        let mut state = self.state.borrow_mut();
+        let writing = state.job.clone().map(|path| match picture.job(&path) {
+            None if state.begun && picture.daemon == Daemon::Here => Writing::forgotten(),
+            job => {
+                state.begun |= job.is_some();
+                Writing::of(job, &state.name)
+            }
         });
         drop(state);
         if let Some(writing) = writing {

@@ -67,3 +67,50 @@ pub fn show_text(label: &gtk::Label, text: &str) {
         label.set_text(text);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    /// Each object that a program asks of a file by its id is in that file.
+    #[test]
+    fn the_ui_files_have_what_the_program_asks_for() {
+        let pairs = [
+            (include_str!("window.rs"), include_str!("../ui/window.ui")),
+            (
+                include_str!("pages/message.rs"),
+                include_str!("../ui/message.ui"),
+            ),
+            (
+                include_str!("pages/setup.rs"),
+                include_str!("../ui/setup.ui"),
+            ),
+            (include_str!("pages/home.rs"), include_str!("../ui/home.ui")),
+            (
+                include_str!("pages/announced.rs"),
+                include_str!("../ui/announced.ui"),
+            ),
+            (
+                include_str!("pages/handing_over.rs"),
+                include_str!("../ui/handing-over.ui"),
+            ),
+            (include_str!("pages/lent.rs"), include_str!("../ui/lent.ui")),
+            (
+                include_str!("preferences.rs"),
+                include_str!("../ui/preferences.ui"),
+            ),
+            (
+                include_str!("assistant.rs"),
+                include_str!("../ui/assistant.ui"),
+            ),
+        ];
+        for (program, file) in pairs {
+            let asked = program.split("get(\"").skip(1);
+            let asked: BTreeSet<_> = asked.filter_map(|rest| rest.split('"').next()).collect();
+            assert!(!asked.is_empty());
+            for id in asked {
+                assert!(file.contains(&format!("id=\"{id}\"")), "no {id}");
+            }
+        }
+    }
+}

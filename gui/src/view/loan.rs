@@ -85,16 +85,7 @@ fn lent(picture: &Picture, loan: &Loan, now: &Now) -> Lent {
     Lent {
         scene: scene(picture, loan, Look::Lent),
         title: fill(&gettext("Running From {name}"), "name", &name),
-        body: match loan.since_usec {
-            0 => gettext("Your system runs on this computer, from the disk over there."),
-            since => fill(
-                &gettext(
-                    "Your system runs on this computer, from the disk over there. Started {when}.",
-                ),
-                "when",
-                &units::moment(since, now),
-            ),
-        },
+        body: gettext("Your system runs on this computer, from the disk over there."),
         ending: ending(loan, &name),
         warnings: warnings(loan),
         read: Meter {
@@ -121,7 +112,7 @@ fn lent(picture: &Picture, loan: &Loan, now: &Now) -> Lent {
             total: gettext("there and back"),
         },
         moving: loan.moving,
-        lender: lender_rows(loan),
+        lender: lender_rows(loan, now),
         give_back: Button::new(gettext("_Give Back…"), "give-back"),
     }
 }
@@ -170,7 +161,7 @@ fn warnings(loan: &Loan) -> Vec<Row> {
         .collect()
 }
 
-fn lender_rows(loan: &Loan) -> Vec<Row> {
+fn lender_rows(loan: &Loan, now: &Now) -> Vec<Row> {
     let mut rows = vec![Row {
         key: "link".into(),
         mark: Mark::Icon("network-wired-symbolic"),
@@ -232,6 +223,15 @@ fn lender_rows(loan: &Loan) -> Vec<Row> {
             .map_or_else(String::new, units::degrees),
         button: None,
     });
+    if loan.since_usec > 0 {
+        rows.push(Row {
+            key: "since".into(),
+            mark: Mark::Icon("document-open-recent-symbolic"),
+            title: gettext("Started"),
+            value: units::moment(loan.since_usec, now),
+            ..Row::default()
+        });
+    }
     rows
 }
 

@@ -84,7 +84,7 @@ pub(super) fn row(at: usize, check: &Check, picture: &Picture) -> Row {
         .jobs
         .iter()
         .rfind(|job| job.kind == JobKind::UpdateImage);
-    if let (Remedy::UpdateImage, Some(job)) = (&check.remedy, image_job) {
+    if let ("image", Some(job)) = (check.subject.as_str(), image_job) {
         if job.state == JobState::Running {
             row.mark = Mark::Busy;
             row.text = gettext("It is being made…");

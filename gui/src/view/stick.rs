@@ -133,8 +133,20 @@ pub enum End {
 }
 
 impl Writing {
-    /// The view of a job; without one it has just been asked for, or the daemon
-    /// has forgotten it.
+    /// What is said of a job that the daemon does not know any more.
+    #[must_use]
+    pub fn forgotten() -> Self {
+        Self {
+            end: Some(End::Failed),
+            title: gettext("The Stick May Not Be Ready"),
+            text: gettext(
+                "The service was started again meanwhile, and knows nothing of it. Make the stick once more.",
+            ),
+            progress: None,
+        }
+    }
+
+    /// The view of a job; without one it has just been asked for.
     #[must_use]
     pub fn of(job: Option<&Job>, name: &str) -> Self {
         let Some(job) = job else {

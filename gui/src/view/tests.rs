@@ -147,6 +147,7 @@ fn the_ramdisk_can_be_made_and_its_making_is_shown() {
     assert_eq!(row(&picture).button, None);
     assert!(!view(&picture).may.update_image);
     picture.jobs[0].state = JobState::Failed;
+    assert_eq!(row(&picture).mark, Mark::Bad);
     assert!(row(&picture).text.contains("A detail"));
     assert!(row(&picture).button.is_some());
 }
@@ -522,6 +523,7 @@ fn writing_a_stick_is_told_from_the_beginning_to_each_end() {
         of(JobState::Running, JobPhase::Verifying).title,
         writing.title
     );
+    assert_eq!(Writing::forgotten().end, Some(StickEnd::Failed));
     let newer = of(NEWER.into(), NEWER.into());
     assert_eq!(newer.end, None);
     assert_eq!(of(JobState::Done, JobPhase::None).end, Some(StickEnd::Done));

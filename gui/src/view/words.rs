@@ -56,9 +56,12 @@ pub fn outcome(handoff: &HandOff) -> Option<String> {
         Reason::RebootRefused => gettext("The system did not shut down, so the disk was not lent."),
         Reason::Unknown(_) => gettext("The hand-off failed."),
     };
-    Some(match heard(&handoff.detail) {
-        detail if detail.is_empty() => text,
-        detail => format!("{text} {detail}"),
+    let detail = heard(&handoff.detail);
+    Some(match &handoff.reason {
+        _ if detail.is_empty() => text,
+        // It says that nothing came of it, and why.
+        Reason::Expired | Reason::Blocked => detail,
+        _ => format!("{text} {detail}"),
     })
 }
 
