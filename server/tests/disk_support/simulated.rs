@@ -1,6 +1,9 @@
 //! A disk in memory that keeps only what was flushed, and that can be held or broken.
 
+use std::fs::File;
 use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::fs::FileExt;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 
 use super::HANG;
@@ -45,9 +48,18 @@ struct State {
     lying: bool,
 }
 
+/// Where the server splices from and to.
+#[derive(Clone)]
+struct Splicing {
+    /// The cache instead of the one in the state.
+    cache: Arc<File>,
+    /// What the server is given. The same, unless the server is to be caught.
+    given: Arc<File>,
+}
+
 /// Clones are handles to the same disk.
 #[derive(Clone, Default)]
-pub struct Simulated(Arc<(Mutex<State>, Condvar)>);
+pub struct Simulated(Arc<(Mutex<State>, Condvar)>, Option<Splicing>);
 
 impl Simulated {
     pub fn new(bytes: usize) -> Self {
@@ -55,6 +67,19 @@ impl Simulated {
         disk.state().cache = vec![0; bytes];
         disk.state().stable = vec![0; bytes];
         disk
+    }
+
+    /// One that has a descriptor, as real ones have: large requests pass by all methods.
+    pub fn spliced(bytes: usize) -> Self {
+        let cache = Arc::new(memory(bytes));
+        let given = Arc::clone(&cache);
+        Self(Self::new(bytes).0, Some(Splicing { cache, given }))
+    }
+
+    /// The same for a server that splices to somewhere else.
+    pub fn spliced_astray(bytes: usize) -> Self {
+        let (cache, given) = (Arc::new(memory(bytes)), Arc::new(memory(bytes)));
+        Self(Self::new(bytes).0, Some(Splicing { cache, given }))
     }
 
     /// The disk as the server takes it.
@@ -76,7 +101,11 @@ impl Simulated {
 
     /// What a reader sees.
     pub fn content(&self) -> Vec<u8> {
-        self.state().cache.clone()
+        let mut content = self.state().cache.clone();
+        if let Some(Splicing { cache, .. }) = &self.1 {
+            cache.read_exact_at(&mut content, 0).unwrap();
+        }
+        content
     }
 
     /// What is left when the power fails now.
@@ -161,7 +190,10 @@ impl Simulated {
 impl Backing for Simulated {
     fn read(&self, into: &mut [u8], offset: u64) -> io::Result<()> {
         let state = self.begin(Kind::Read)?;
-        into.copy_from_slice(&state.cache[offset as usize..][..into.len()]);
+        match &self.1 {
+            Some(Splicing { cache, .. }) => cache.read_exact_at(into, offset)?,
+            None => into.copy_from_slice(&state.cache[offset as usize..][..into.len()]),
+        }
         Ok(())
     }
 
@@ -174,7 +206,10 @@ impl Backing for Simulated {
 
     fn write(&self, data: &[u8], offset: u64) -> io::Result<()> {
         let mut state = self.begin(Kind::Write)?;
-        state.cache[offset as usize..][..data.len()].copy_from_slice(data);
+        match &self.1 {
+            Some(Splicing { cache, .. }) => cache.write_all_at(data, offset)?,
+            None => state.cache[offset as usize..][..data.len()].copy_from_slice(data),
+        }
         state.acts.push(Act::Wrote {
             offset,
             first: data[0],
@@ -185,7 +220,11 @@ impl Backing for Simulated {
     fn sync(&self) -> io::Result<()> {
         let mut state = self.begin(Kind::Sync)?;
         if !state.lying {
-            state.stable = state.cache.clone();
+            let State { cache, stable, .. } = &mut *state;
+            match &self.1 {
+                Some(Splicing { cache, .. }) => cache.read_exact_at(stable, 0)?,
+                None => stable.clone_from(cache),
+            }
         }
         state.acts.push(Act::Synced);
         Ok(())
@@ -203,7 +242,11 @@ impl Backing for Simulated {
         if zeroing.fast && !zeroing.hole {
             return Err(io::ErrorKind::Unsupported.into());
         }
-        state.cache[range.offset as usize..][..range.length as usize].fill(0);
+        let zeros = vec![0; range.length as usize];
+        match &self.1 {
+            Some(Splicing { cache, .. }) => cache.write_all_at(&zeros, range.offset)?,
+            None => state.cache[range.offset as usize..][..zeros.len()].copy_from_slice(&zeros),
+        }
         state.acts.push(Act::Zeroed {
             offset: range.offset,
         });
@@ -227,4 +270,14 @@ impl Backing for Simulated {
         });
         Ok(extents.take(most).collect())
     }
+
+    fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        self.1.as_ref().map(|splicing| splicing.given.as_fd())
+    }
+}
+
+fn memory(bytes: usize) -> File {
+    let file = tempfile::tempfile().unwrap();
+    file.set_len(bytes as u64).unwrap();
+    file
 }
