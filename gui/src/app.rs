@@ -99,9 +99,11 @@ pub fn run() -> glib::ExitCode {
             }
         }
     });
-    // The shell may ask as soon as the name is ours, so this comes first.
-    if let Ok(connection) = gio::bus_get_sync(gio::BusType::Session, gio::Cancellable::NONE)
-        && let Err(error) = search.export(&app, &connection)
+    // The shell may ask as soon as the name is ours, so this comes first. The
+    // connection is kept until the application has it too.
+    let connection = gio::bus_get_sync(gio::BusType::Session, gio::Cancellable::NONE);
+    if let Ok(connection) = &connection
+        && let Err(error) = search.export(&app, connection)
     {
         glib::g_warning!("stiefelsystem", "search: {error}");
     }
@@ -233,7 +235,9 @@ impl App {
         // screen may be from before.
         let that = Rc::downgrade(self);
         widget.connect_is_active_notify(move |widget| {
-            if let Some(this) = that.upgrade().filter(|_| widget.is_active()) {
+            let Some(this) = that.upgrade() else { return };
+            this.tell();
+            if widget.is_active() {
                 this.look();
             }
         });
@@ -275,11 +279,17 @@ impl App {
         if let Some(tray) = self.tray.get() {
             tray.show(&picture);
         }
-        let looked_at = self.app.active_window().is_some_and(|w| w.is_active());
-        self.notifications.show(&picture, looked_at);
         self.search.show(&picture);
         drop(picture);
+        self.tell();
         self.watch();
+    }
+
+    /// Tells who does not look at one of our windows of what matters.
+    fn tell(&self) {
+        let mut windows = self.app.windows().into_iter();
+        let looked_at = windows.any(|window| window.is_active());
+        self.notifications.show(&self.picture.borrow(), looked_at);
     }
 
     /// Has measured what moves while it is seen, and only then.

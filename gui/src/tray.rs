@@ -44,14 +44,19 @@ impl Tray {
     pub fn start(app: &adw::Application, runtime: &Handle) -> Self {
         let (face, faces) = watch::channel(Face::default());
         let (clicked, mut clicks) = mpsc::channel::<Deed>(WAITING);
-        let (host, hosts) = watch::channel(0_u32);
+        let (host, hosts) = watch::channel(Host::default());
         let gone = host.clone();
         let watcher = gio::bus_watch_name(
             gio::BusType::Session,
             WATCHER,
             gio::BusNameWatcherFlags::NONE,
-            move |_, _, _| host.send_modify(|count| *count += 1),
-            move |_, _| gone.send_modify(|count| *count = 0),
+            move |_, _, _| {
+                host.send_modify(|host| {
+                    host.number += 1;
+                    host.is_there = true;
+                });
+            },
+            move |_, _| gone.send_modify(|host| host.is_there = false),
         );
         let direction = match gtk::Widget::default_direction() {
             gtk::TextDirection::Rtl => TextDirection::RightToLeft,
@@ -91,14 +96,28 @@ impl Drop for Tray {
     }
 }
 
+/// Which host there is. One that goes is not the one that comes next, even if
+/// nobody has noticed that it was away.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Host {
+    number: u32,
+    is_there: bool,
+}
+
 /// An icon for each host, until the [`Tray`] is gone.
 async fn serve(
     mut faces: watch::Receiver<Face>,
-    mut hosts: watch::Receiver<u32>,
+    mut hosts: watch::Receiver<Host>,
     clicked: mpsc::Sender<Deed>,
     direction: TextDirection,
 ) {
-    while let Some(host) = other(&mut hosts, 0).await {
+    let mut last = 0;
+    loop {
+        let is_next = |host: &Host| host.is_there && host.number != last;
+        let Some(host) = wait(&mut hosts, is_next).await else {
+            return;
+        };
+        last = host.number;
         let icon = Icon {
             face: faces.borrow_and_update().clone(),
             clicked: clicked.clone(),
@@ -110,22 +129,19 @@ async fn serve(
             keep_up(&handle, &mut faces, &mut hosts, host).await;
             handle.shutdown().await;
         }
-        if other(&mut hosts, host).await.is_none() {
-            return;
-        }
     }
 }
 
-/// Shows each face, until the host is another one.
+/// Shows each face, until it is another host or none.
 async fn keep_up(
     handle: &ksni::Handle<Icon>,
     faces: &mut watch::Receiver<Face>,
-    hosts: &mut watch::Receiver<u32>,
-    host: u32,
+    hosts: &mut watch::Receiver<Host>,
+    host: Host,
 ) {
     loop {
         tokio::select! {
-            _ = other(hosts, host) => return,
+            _ = wait(hosts, |now| *now != host) => return,
             changed = faces.changed() => {
                 let face = faces.borrow_and_update().clone();
                 let shown = handle.update(|icon| icon.face = face).await;
@@ -137,13 +153,9 @@ async fn keep_up(
     }
 }
 
-/// The host that is not this one, as soon as there is one; none when nobody watches any more.
-async fn other(hosts: &mut watch::Receiver<u32>, host: u32) -> Option<u32> {
-    hosts
-        .wait_for(|now| *now != host)
-        .await
-        .ok()
-        .map(|now| *now)
+/// The host of which that is true; none when nobody watches any more.
+async fn wait(hosts: &mut watch::Receiver<Host>, is_it: impl FnMut(&Host) -> bool) -> Option<Host> {
+    hosts.wait_for(is_it).await.ok().map(|host| *host)
 }
 
 /// What the host sees.

@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 
 import gi
 
@@ -18,7 +19,7 @@ gi.require_version("Gio", "2.0")
 from gi.repository import Gio, GLib  # noqa: E402
 
 HERE = pathlib.Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent / "bus"))
+sys.path.append(str(HERE.parent / "bus"))
 import gnome  # noqa: E402
 import harness  # noqa: E402
 import installed  # noqa: E402
@@ -33,6 +34,9 @@ BINARY = pathlib.Path(os.environ.get("STIEFEL_GUI", "/src/target/gui/debug/stief
 LOAN = f"{harness.SERVICE}.Loan"
 DRIVE = f"{harness.SERVICE}.Drive"
 SETTINGS = f"{harness.SERVICE}.Settings"
+
+# How often somebody looks who waits for something.
+LOOK_MSECS = 30
 
 # What the desktop would have set: no animation, so that what is seen is what is the case.
 KEYFILE = """[org/gnome/desktop/interface]
@@ -255,10 +259,17 @@ class Case(harness.Case):
         self.desk.eyes.press(button[0])
 
     def wait(self, condition, what):
-        """As everywhere; says what was there instead. `what` may be a function that says it then."""
-        try:
-            super().wait(condition, "it")
-        except AssertionError as error:
-            what = what() if callable(what) else what
-            shown = self.desk.eyes.listing(self.app.pid) if self.app else "nothing"
-            raise AssertionError(f"{what} did not come; on the screen:\n{shown}") from error
+        """Handles signals until the condition holds; `what` may be a function that says what did not.
+
+        Looking at the screen makes signals itself, so there is a pause between two looks.
+        """
+        end = time.monotonic() + LIMIT
+        while not condition():
+            if time.monotonic() > end:
+                what = what() if callable(what) else what
+                shown = self.desk.eyes.listing(self.app.pid) if self.app else "nothing"
+                self.fail(f"{what} did not come; seen: {self.seen}; on the screen:\n{shown}")
+            over = []
+            GLib.timeout_add(LOOK_MSECS, over.append, True)
+            while not over:
+                GLib.MainContext.default().iteration(True)

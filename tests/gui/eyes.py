@@ -75,8 +75,7 @@ class Eyes:
 
     def is_sensitive(self, node):
         try:
-            states = node.get_state_set()
-            return states.contains(Atspi.StateType.SENSITIVE) and states.contains(Atspi.StateType.ENABLED)
+            return node.get_state_set().contains(Atspi.StateType.SENSITIVE)
         except GLib.Error:
             return False
 

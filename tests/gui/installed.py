@@ -1,4 +1,4 @@
-"""The application's files as they lie below share/ when it is installed, and its translations."""
+"""The application's files as they lie below share/ when it is installed."""
 
 import json
 import pathlib
@@ -7,8 +7,6 @@ import shutil
 import subprocess
 
 TREE = pathlib.Path(__file__).resolve().parents[2]
-# Translations, where root.py has told the build to look for them.
-LOCALES = TREE / "target/gui/locale"
 APP = "org.stiefelsystem.Stiefelsystem"
 
 
@@ -31,7 +29,7 @@ def make(share, binary):
     uuid = json.loads((extension / "metadata.json").read_text())["uuid"]
     shutil.copytree(extension, share / "gnome-shell/extensions" / uuid)
     for po in (TREE / "po").glob("*.po"):
-        place = LOCALES / po.stem / "LC_MESSAGES" / "stiefelsystem.mo"
+        place = share / "locale" / po.stem / "LC_MESSAGES" / "stiefelsystem.mo"
         place.parent.mkdir(parents=True, exist_ok=True)
         subprocess.run(["msgfmt", "-o", str(place), str(po)], check=True)
     return share

@@ -112,8 +112,6 @@ def enter(command, places=(), extra=()):
         "PATH": "/opt/rust/bin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
         "CARGO_HOME": "/opt/cargo",
         "CARGO_TARGET_DIR": "/src/target/gui",
-        # Where the tests put translations; an installed one has them below /usr.
-        "STIEFEL_LOCALEDIR": "/src/target/gui/locale",
         # What is built is fetched outside, by fetch().
         "CARGO_NET_OFFLINE": "true",
         "PYTHONDONTWRITEBYTECODE": "1",

@@ -58,6 +58,7 @@ class Tray(Case):
         self.wait_for_icon("handing-over")
         self.wait_for_menu("Handing over to Workstation", "-", "[Cancel]")
         self.item().click("Cancel")
+        self.wait_for("State", "reverting")
         self.script("open before claim-link")
         self.wait_for("State", "idle")
         self.wait_for_menu("Waiting for a paired machine", "-", "[Lend to Workstation]", "[Stop Waiting]")
