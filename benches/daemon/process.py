@@ -9,12 +9,12 @@ class Process:
         self.proc = pathlib.Path(f"/proc/{pid}")
 
     def memory(self):
-        """KiB: all that is resident, and what it would give back if it ended."""
+        """KiB: all that is resident, and what of it is no file, so neither code nor shared."""
         rollup = {}
         for line in (self.proc / "smaps_rollup").read_text().splitlines()[1:]:
             key, value, _ = line.split()
             rollup[key.rstrip(":")] = int(value)
-        return {"rss": rollup["Rss"], "own": rollup["Private_Dirty"] + rollup["Private_Clean"]}
+        return {"rss": rollup["Rss"], "own": rollup["Anonymous"]}
 
     def threads(self):
         return len(os.listdir(self.proc / "task"))

@@ -108,6 +108,10 @@ def plain_read(setting):
     return plain.read(PORT, setting.secs, setting.size)
 
 
+def flushed_writes(setting):
+    return plain.flushed_writes(PORT, setting.secs, setting.size)
+
+
 CELLS = [
     Cell("plain-read", "sequential read 1M q16, receiver that only receives", "MB/s", plain_read, quick=True),
     Cell("read-1m", "sequential read 1M q16", "MB/s", fio("MB/s", rw="read", bs="1M", iodepth=16), quick=True),
@@ -123,8 +127,7 @@ CELLS = [
     Cell("rwrite-q32", "random write 4k q32", "IOPS", fio("IOPS", rw="randwrite", bs="4k", iodepth=32), quick=True),
     Cell("rwrite-q32-4", "- 4 connections", "IOPS", fio("IOPS", 4, rw="randwrite", bs="4k", iodepth=32)),
     Cell("mix", "mix 70/30 4k q32", "IOPS", fio("IOPS", rw="randrw", rwmixread=70, bs="4k", iodepth=32)),
-    Cell("flush", "random write 4k, flush after each 16", "IOPS",
-         fio("IOPS", rw="randwrite", bs="4k", iodepth=16, fsync=16), image="disk"),
+    Cell("flush", "16 random writes 4k, flush, and again", "IOPS", flushed_writes, image="disk"),
     Cell("cold", "cold cache, random read 4k q32", "IOPS", fio("IOPS", rw="randread", bs="4k", iodepth=32),
          image="disk", cold=True, quick=True, extra=("qemu-nbd-uring",)),
     Cell("cold-seq", "cold cache, sequential read 1M q16", "MB/s",

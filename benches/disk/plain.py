@@ -3,14 +3,18 @@ program that does nothing else. The same receiver also reads from NBD servers, s
 that a server can be compared with the machine's limit and not with a client's."""
 
 import os
+import random
 import socket
 import struct
 import time
 
 BLOCK = 1 << 20
+SMALL = 4096
 DEPTH = 16
 REPLY_BYTES = 16
 REQUEST = struct.Struct(">IHHQQI")
+REQUEST_MAGIC = 0x25609513
+READ, WRITE, FLUSH = 0, 1, 3
 
 
 def read(port, secs, size):
@@ -22,7 +26,7 @@ def read(port, secs, size):
 
         def ask():
             number = next(sent)
-            return REQUEST.pack(0x25609513, 0, 0, number, number * BLOCK % (size - size % BLOCK), BLOCK)
+            return REQUEST.pack(REQUEST_MAGIC, 0, READ, number, number * BLOCK % (size - size % BLOCK), BLOCK)
 
         server.sendall(b"".join(ask() for _ in range(DEPTH)))
         room = bytearray(BLOCK)
@@ -36,6 +40,28 @@ def read(port, secs, size):
                 server.sendall(b"".join(ask() for _ in range(ready)))
                 answered += ready
         return received / 1e6 / (time.monotonic() - start), received
+
+
+def flushed_writes(port, secs, size):
+    """Writes a second and bytes: as a journal does it, 16 random 4 KiB writes at a time, a
+    flush when they are answered, and on when that is answered. (fio's engine sends a second
+    flush rather than the next write if the first is answered quickly.)"""
+    with socket.create_connection(("127.0.0.1", port)) as server:
+        server.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        open_export(server)
+        dice, data, written = random.Random(7), os.urandom(SMALL), 0
+        start = time.monotonic()
+        while time.monotonic() < start + secs:
+            offsets = (dice.randrange(size // SMALL) * SMALL for _ in range(DEPTH))
+            server.sendall(b"".join(REQUEST.pack(REQUEST_MAGIC, 0, WRITE, 0, offset, SMALL) + data for offset in offsets))
+            # A server that still has Nagle's algorithm on waits for an acknowledgment.
+            server.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
+            exactly(server, DEPTH * REPLY_BYTES)
+            server.sendall(REQUEST.pack(REQUEST_MAGIC, 0, FLUSH, 0, 0, 0))
+            server.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
+            exactly(server, REPLY_BYTES)
+            written += DEPTH
+        return written / (time.monotonic() - start), written * SMALL
 
 
 def open_export(server):
