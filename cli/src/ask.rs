@@ -21,7 +21,7 @@ pub fn consent(given: Consent, question: &str) -> anyhow::Result<()> {
     if !stdin().is_terminal() || !stderr().is_terminal() {
         bail!("this cannot be undone, and nobody is here to be asked; if it is meant, add --yes");
     }
-    eprint!("{question} [y/N] ");
+    write!(stderr(), "{question} [y/N] ")?;
     stderr().flush()?;
     let mut answer = String::new();
     stdin().read_line(&mut answer)?;

@@ -180,6 +180,8 @@ pub struct Check {
     pub text: String,
     /// What to do about it, or empty.
     pub hint: String,
+    /// What the daemon can do about it, or empty.
+    pub remedy: String,
 }
 
 /// All checks, as the Manager tells them.
@@ -187,11 +189,12 @@ pub fn checks(manager: &Properties) -> Vec<Check> {
     let checks: Vec<(String, String, String, String, String)> = manager.get("Checks");
     checks
         .into_iter()
-        .map(|(subject, verdict, text, hint, _)| Check {
+        .map(|(subject, verdict, text, hint, remedy)| Check {
             subject,
             verdict,
             text,
             hint,
+            remedy,
         })
         .collect()
 }

@@ -42,6 +42,14 @@ macro_rules! say {
 }
 pub(crate) use say;
 
+/// Prints a line beside the work; that nobody reads it is no reason to stop.
+macro_rules! mention {
+    ($($text:tt)*) => {
+        drop($crate::output::line(format_args!($($text)*)))
+    };
+}
+pub(crate) use mention;
+
 /// Prints a line for people.
 ///
 /// # Errors

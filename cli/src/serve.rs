@@ -1,6 +1,7 @@
 //! `stiefelctl serve`: a disk for any NBD client, without a daemon, a hand-off or a reboot.
 
-use crate::output::Output;
+use crate::human::bytes;
+use crate::output::{Output, mention};
 use anyhow::{Context, bail};
 use clap::Args;
 use serde_json::json;
@@ -99,7 +100,7 @@ fn announce(args: &ServeArgs, disk: &Disk, address: SocketAddr) {
     let export = disk.export();
     let uri = format!("nbd://{address}/disk");
     if args.output.json {
-        println!(
+        mention!(
             "{}",
             json!({
                 "uri": uri,
@@ -112,15 +113,15 @@ fn announce(args: &ServeArgs, disk: &Disk, address: SocketAddr) {
         return;
     }
     let kind = if export.read_only { "read-only, " } else { "" };
-    println!(
+    mention!(
         "Serving {} ({kind}{}) at {uri}",
         args.disk.display(),
         bytes(export.size)
     );
     if !address.ip().is_loopback() {
-        println!("Whoever reaches this address has the whole disk, and can read along.");
+        mention!("Whoever reaches this address has the whole disk, and can read along.");
     }
-    println!("Ctrl-C ends it.");
+    mention!("Ctrl-C ends it.");
 }
 
 /// Keeps one line of a terminal up to date, until interrupted.
@@ -132,7 +133,7 @@ async fn show_until(server: &Server, interrupts: &mut Interrupts, output: Output
             () = interrupts.next() => break,
             () = tokio::time::sleep(PROGRESS_INTERVAL), if seen => {
                 let now = server.stats();
-                eprint!("\r{}\x1b[K", progress(&before, &now, PROGRESS_INTERVAL));
+                let _ = write!(stderr(), "\r{}\x1b[K", progress(&before, &now, PROGRESS_INTERVAL));
                 // A terminal that is gone needs no progress.
                 let _ = stderr().flush();
                 before = now;
@@ -140,7 +141,7 @@ async fn show_until(server: &Server, interrupts: &mut Interrupts, output: Output
         }
     }
     if seen {
-        eprintln!();
+        let _ = writeln!(stderr());
     }
 }
 
@@ -159,7 +160,7 @@ fn progress(before: &Stats, now: &Stats, interval: Duration) -> String {
 
 fn sum_up(output: Output, stats: &Stats, took: Duration) {
     if output.json {
-        println!(
+        mention!(
             "{}",
             json!({
                 "seconds": took.as_secs_f64(),
@@ -173,7 +174,7 @@ fn sum_up(output: Output, stats: &Stats, took: Duration) {
         );
         return;
     }
-    println!(
+    mention!(
         "{} sessions in {} s: read {}, written {}, {} requests failed. All of it is on the disk.",
         stats.sessions,
         took.as_secs(),
@@ -183,41 +184,9 @@ fn sum_up(output: Output, stats: &Stats, took: Duration) {
     );
 }
 
-/// A number of bytes as disks are sold: in powers of ten.
-fn bytes(number: u64) -> String {
-    const UNITS: [&str; 6] = ["B", "kB", "MB", "GB", "TB", "PB"];
-    let mut value = number as f64;
-    let mut unit = 0;
-    // What would be shown as 1000.0 is one of the next unit.
-    while value >= 999.95 && unit + 1 < UNITS.len() {
-        value /= 1000.0;
-        unit += 1;
-    }
-    if unit == 0 {
-        format!("{number} B")
-    } else {
-        format!("{value:.1} {}", UNITS[unit])
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn bytes_are_told_in_powers_of_ten() {
-        for (number, expected) in [
-            (0, "0 B"),
-            (999, "999 B"),
-            (1000, "1.0 kB"),
-            (999_949, "999.9 kB"),
-            (999_950, "1.0 MB"),
-            (500_107_862_016, "500.1 GB"),
-            (u64::MAX, "18446.7 PB"),
-        ] {
-            assert_eq!(bytes(number), expected);
-        }
-    }
 
     #[test]
     fn progress_tells_totals_and_rates() {

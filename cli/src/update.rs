@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 
+use crate::ending::complain;
 use crate::output::{json_line, say};
 use anyhow::{Context, bail};
 use clap::Args;
@@ -74,7 +75,7 @@ pub fn run(args: &UpdateArgs) -> anyhow::Result<()> {
             }
             Err(error) if releases.len() == 1 => return Err(error.into()),
             Err(error) => {
-                eprintln!("{release}: {error}");
+                complain(&format!("{release}: {error}"))?;
                 failed.push(release.as_str());
             }
         }

@@ -1,0 +1,124 @@
+"""stiefelctl on a system that runs from a lent disk, and with drives that become sticks."""
+
+import json
+import os
+import stat
+
+from harness import DRIVE, LOAN, MANAGER, ROOT
+from test_ctl import CALLED_OFF, CtlCase
+
+
+class OnALentDisk(CtlCase):
+    def configure(self):
+        self.start()
+        self.script("loan begin Laptop")
+        self.wait_for("Role", "borrower", MANAGER)
+
+    def test_the_loan_is_shown(self):
+        self.script("loan power 7 battery critical 600", "loan speed 2500", "loan disk worn spare-blocks-run-out")
+        self.wait_for("BatteryWarning", "critical", LOAN)
+        self.wait_for("DiskHealth", "worn", LOAN)
+        for command in ("loan", "status"):
+            shown = self.ok(command)
+            self.assertIn("runs from the disk of Laptop: held", shown)
+            self.assertIn("battery 7 %, not plugged in (critical), 10 min left", shown)
+            self.assertIn("2.5 Gbit/s", shown)
+        loan = self.json("loan")
+        self.assertEqual((loan["lender"], loan["power"]["battery"], loan["link_speed_mbps"]), ("Laptop", 7, 2500))
+        self.assertEqual(self.json("status")["loan"], loan)
+        for warning in loan["warnings"]:
+            self.assertIn(warning["text"], self.ok("loan"))
+        self.assertGreater(len(loan["warnings"]), 0)
+
+    def test_a_pulled_cable_is_shown(self):
+        self.script("loan freeze unplugged")
+        self.wait_for("State", "frozen", LOAN)
+        self.assertIn("frozen", self.ok("loan"))
+        self.assertIn("unplugged", self.ok("loan"))
+
+    def test_watching_tells_what_moves(self):
+        watch = self.begin_ctl("loan", "--watch", "--json")
+        self.assertEqual(json.loads(watch.stdout.readline())["state"], "held")
+        self.script("loan rate 1000000 2000", "loan move")
+        for line in watch.stdout:
+            loan = json.loads(line)
+            if loan["rx_bytes_per_sec"] > 0:
+                break
+        self.script("loan freeze unplugged")
+        for line in watch.stdout:
+            if json.loads(line)["state"] == "frozen":
+                return
+        self.fail("the watching ended")
+
+    def test_giving_back_is_asked_for(self):
+        self.assertIn("--yes", self.refused("give-back"))
+        status, shown = self.on_a_terminal("give-back", answer="\n")
+        self.assertEqual(status, CALLED_OFF)
+        self.assertIn("give the disk back to Laptop?", shown)
+        self.assertEqual(self.property("State", LOAN), "held")
+        self.assertIn("Laptop", self.ok("give-back", "--yes"))
+        self.wait_for("State", "closing", LOAN)
+
+    def test_what_lends_is_refused(self):
+        for command in (["pair", "Desk"], ["arm"], ["lend"], ["make-image"]):
+            self.assertIn("lent disk", self.refused(*command))
+
+
+class OnTheOwnDisk(CtlCase):
+    def test_there_is_no_loan(self):
+        for command in (["loan"], ["give-back", "--yes"], ["loan", "--watch"]):
+            self.assertIn("its own disk", self.refused(*command))
+        self.assertIsNone(self.json("status")["loan"])
+
+
+class Sticks(CtlCase):
+    def configure(self):
+        self.start()
+        self.ok("pair", "Desk")
+        self.script("drive in sdb 16 SanDisk_Ultra 4C53", "drive holds sdb HOLIDAYS")
+        self.path = f"{ROOT}/drives/sdb"
+        self.wait(lambda: (self.path, DRIVE) in self.seen, "the drive")
+        self.wait_for("Volumes", ["HOLIDAYS"], DRIVE, self.path)
+
+    def test_drives_are_listed(self):
+        shown = self.ok("drives")
+        for part in ("/dev/sdb", "16.0 GB", "free", "SanDisk", "4C53", "HOLIDAYS"):
+            self.assertIn(part, shown)
+        [drive] = self.json("drives")
+        self.assertEqual((drive["device"], drive["volumes"]), ("/dev/sdb", ["HOLIDAYS"]))
+
+    def test_a_drive_is_erased_only_if_that_is_meant(self):
+        self.assertIn("--yes", self.refused("write-stick", "Desk", "sdb"))
+        status, shown = self.on_a_terminal("write-stick", "Desk", "/dev/sdb", answer="n\n")
+        self.assertEqual(status, CALLED_OFF)
+        self.assertIn("Erase /dev/sdb", shown)
+        self.assertIn("HOLIDAYS", shown)
+        self.assertEqual(self.json("jobs"), [])
+        for name in ("sdb", "/dev/sdb", "4C53"):
+            self.assertIn("Done.", self.ok("write-stick", "--yes", "Desk", name))
+        kinds = {(job["kind"], job["state"]) for job in self.json("jobs")}
+        self.assertEqual(kinds, {("write-stick", "done")})
+        self.assertIn("Desk", self.ok("jobs"))
+
+    def test_a_drive_in_use_is_left_alone(self):
+        self.script("drive is sdb mounted")
+        self.wait_for("State", "mounted", DRIVE, self.path)
+        self.refused("write-stick", "--yes", "Desk", "sdb")
+        self.ok("write-stick", "--yes", "--unmount", "Desk", "sdb")
+        self.script("drive is sdb busy")
+        self.wait_for("State", "busy", DRIVE, self.path)
+        self.refused("write-stick", "--yes", "--unmount", "Desk", "sdb")
+
+    def test_a_file_becomes_an_image_that_nobody_else_reads(self):
+        image = self.folder / "stick.img"
+        self.assertIn("Done.", self.ok("write-stick", "Desk", image))
+        self.assertEqual(stat.S_IMODE(image.stat().st_mode), 0o600)
+        self.assertEqual([job["kind"] for job in self.json("jobs")], ["save-stick"])
+        self.assertIn("--yes", self.refused("write-stick", "Desk", image))
+        self.ok("write-stick", "--yes", "Desk", image)
+
+    def test_what_is_no_drive_is_not_made_one(self):
+        self.assertIn("stiefelctl drives", self.refused("write-stick", "--yes", "Desk", "sdc"))
+        self.assertIn("stiefelctl drives", self.refused("write-stick", "--yes", "Desk", "/dev/sdz"))
+        self.assertIn("neither", self.refused("write-stick", "--yes", "Desk", "/dev/null"))
+        self.assertFalse(os.path.exists("sdc"))
