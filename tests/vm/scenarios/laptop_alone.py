@@ -45,7 +45,7 @@ def play(lab, journey, installed):
             [ -s {image} ]
         """, 120)
     with journey.leg("others than root are refused"):
-        for command in (f"lend {PAIRING}", "disarm", f"forget {PAIRING}", "pair intruder"):
+        for command in (f"lend {PAIRING}", "disarm", f"forget --yes {PAIRING}", "pair intruder"):
             status, output = laptop.run(f"setpriv --reuid nobody --clear-groups stiefelctl {command}", check=False)
             if status == 0:
                 raise LabError(f"nobody may `stiefelctl {command}`: {output}")

@@ -15,7 +15,7 @@ def play(lab, journey, installed):
     loan = Loan(lab, journey, installed)
     loan.prepare(f"[loan]\noffer-secs = {OFFER_SECONDS}\n")
     with journey.leg("laptop: pairing forgotten and made anew"):
-        loan.laptop.run(f"stiefelctl forget {PAIRING} && stiefelctl pair {PAIRING}")
+        loan.laptop.run(f"stiefelctl forget --yes {PAIRING} && stiefelctl pair {PAIRING}")
     laptop = loan.laptop
     stranger = loan.boot_desktop()
     with journey.leg("laptop: asked, and silent"):
