@@ -26,7 +26,11 @@ struct Loop {
 
 impl Loop {
     fn new(block_bytes: u32) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        Self::over(tempfile::tempdir().unwrap(), block_bytes, &[])
+    }
+
+    /// The file lies in `folder`.
+    fn over(folder: TempDir, block_bytes: u32, options: &[&str]) -> Self {
         let image = folder.path().join("disk.img");
         File::create(&image).unwrap().set_len(SIZE).unwrap();
         let mut command = Command::new("losetup");
@@ -37,6 +41,7 @@ impl Loop {
                 "--sector-size",
                 &block_bytes.to_string(),
             ])
+            .args(options)
             .arg(&image);
         let output = command.output().unwrap();
         assert!(
@@ -46,6 +51,12 @@ impl Loop {
         );
         let device = String::from_utf8(output.stdout).unwrap().trim().into();
         Self { folder, device }
+    }
+
+    /// The file behind the device.
+    fn image(&self) -> File {
+        let path = self.folder.path().join("disk.img");
+        File::options().write(true).open(path).unwrap()
     }
 
     /// What has reached the file behind the device.
@@ -172,5 +183,87 @@ fn all_commands_work_on_a_device() {
     expected[65536..73728].fill(0);
     assert!(client.call(READ, 0, 0, 1 << 20, &[]).bytes(0) == expected);
     assert!(device.content()[..1 << 20] == expected);
+    server.close();
+}
+
+/// A file system of a size, mounted on a folder until it is dropped.
+struct Mounted(PathBuf);
+
+impl Mounted {
+    fn tmpfs(folder: &Path, size: &str) -> Self {
+        let status = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"])
+            .arg(folder)
+            .status()
+            .unwrap();
+        assert!(status.success(), "this test needs root");
+        Self(folder.into())
+    }
+}
+
+impl Drop for Mounted {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("--lazy").arg(&self.0).status();
+    }
+}
+
+#[test]
+fn a_device_that_cannot_take_what_it_has_promised_fails_flushes_for_ever_and_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let full = Mounted::tmpfs(folder.path(), "1m");
+    let device = Loop::over(folder, 512, &[]);
+    let (server, address) = serve(open(&device.device, Access::ReadWrite).unwrap());
+    let mut client = Client::open(address, "disk/0");
+    let mut other = Client::open(address, "disk/1");
+    // The page cache takes it, the device cannot.
+    let content = Dice(4).bytes(4 << 20);
+    assert_eq!(client.call(WRITE, 0, 0, 4 << 20, &content).error, 0);
+    let refused = client.call(FLUSH, 0, 0, 0, &[]);
+    assert!(
+        refused.is(WireError::Io) || refused.is(WireError::NoSpace),
+        "{refused:?}"
+    );
+    // The kernel tells only once; we do not forget.
+    for client in [&mut client, &mut other] {
+        assert!(client.call(FLUSH, 0, 0, 0, &[]).is(WireError::Io));
+        assert!(client.call(WRITE, FUA, 0, 512, &[1; 512]).is(WireError::Io));
+        assert_eq!(client.call(WRITE, 0, 8 << 20, 512, &[2; 512]).error, 0);
+        assert_eq!(
+            client.call(READ, 0, 8 << 20, 512, &[]).bytes(8 << 20),
+            [2; 512]
+        );
+        assert_eq!(client.call(READ, 0, 12 << 20, 1 << 20, &[]).error, 0);
+    }
+    server.close();
+    drop(device);
+    drop(full);
+}
+
+#[test]
+fn what_a_device_cannot_read_is_an_error_in_step() {
+    let folder = tempfile::tempdir().unwrap();
+    // With direct I/O, a loop device has no data, and no zeros, behind the end of its file.
+    let device = Loop::over(folder, 512, &["--direct-io=on"]);
+    let content = Dice(5).bytes(4 << 20);
+    std::os::unix::fs::FileExt::write_all_at(&device.image(), &content, 0).unwrap();
+    device.image().set_len(4 << 20).unwrap();
+    let (server, address) = serve(open(&device.device, Access::ReadWrite).unwrap());
+    for structured in [false, true] {
+        let mut client = match structured {
+            true => Client::open_structured(address, "disk/0"),
+            false => Client::open(address, "disk/0"),
+        };
+        for length in [512, 4096, 60 << 10, 64 << 10, 1 << 20] {
+            let reply = client.call(READ, 0, 8 << 20, length, &[]);
+            assert!(reply.is(WireError::Io), "{length} bytes: {}", reply.error);
+            let good = client.call(READ, 0, 1 << 20, length, &[]);
+            assert!(good.bytes(1 << 20) == content[1 << 20..][..length as usize]);
+        }
+        // The first of it can be read.
+        let reply = client.call(READ, 0, (4 << 20) - 65536, 1 << 20, &[]);
+        assert!(reply.is(WireError::Io));
+        assert_eq!(client.call(WRITE, 0, 0, 512, &content[..512]).error, 0);
+    }
+    assert_eq!(server.stats().errors, 12);
     server.close();
 }
