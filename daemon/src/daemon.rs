@@ -8,13 +8,18 @@ mod links;
 pub mod loan;
 mod past;
 mod picture;
+mod power;
+mod rest;
 mod settings;
 mod sticks;
+mod surveys;
+#[cfg(test)]
+mod tests;
 mod triggers;
 mod warnings;
 
 use crate::config::settings::Settings;
-use crate::config::{self, Config, OnAcLoss};
+use crate::config::{self, Config};
 use crate::hands::Order;
 use crate::request::{Answer, Refused, Reply};
 use crate::store::{LastLoan, LinkRecord, Record, Store};
@@ -24,9 +29,9 @@ use crate::world::{Happening, Link, Plan, PowerNow, Survey, Trouble};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
-use stiefel_core::handoff::{Borrower, Effect, Event, HandOff, Silence};
+use stiefel_core::handoff::{Borrower, Effect, Event, HandOff};
 use stiefel_core::pairing::{Name, Pairing, PairingId, Policy};
-use stiefel_core::preflight::{Finding, Inhibitor, OnBattery};
+use stiefel_core::preflight::{Finding, Inhibitor};
 
 /// How long a borrower counts as searching after we heard it.
 const PRESENCE: Duration = Duration::from_secs(5);
@@ -85,6 +90,8 @@ pub struct Daemon {
     outdated: BTreeMap<PairingId, Duration>,
     declined: BTreeMap<PairingId, Duration>,
     links: Option<Vec<Link>>,
+    /// Which stiefellink has no cable, by the kernel's number, and since when.
+    loose: Option<(u32, Duration)>,
     link_records: Vec<LinkRecord>,
     claimed: Vec<String>,
     claim_trouble: Option<Trouble>,
@@ -156,6 +163,7 @@ impl Daemon {
             outdated: BTreeMap::new(),
             declined: BTreeMap::new(),
             links: None,
+            loose: None,
             link_records,
             claimed: vec![],
             claim_trouble: None,
@@ -290,72 +298,6 @@ impl Daemon {
         self.ending && quiet && (leaving || self.claimed.is_empty())
     }
 
-    /// Mains that go away while nobody objects reopen the question.
-    fn powered(&mut self, power: PowerNow, now: Now) {
-        let lost = self.power.on_mains && !power.on_mains;
-        self.power = power;
-        let HandOff::Announced {
-            silence: Silence::GoesAhead,
-            ..
-        } = self.machine
-        else {
-            return;
-        };
-        match self.config.on_ac_loss {
-            OnAcLoss::Ask if lost && self.config.on_battery != OnBattery::Allow => {
-                self.detail =
-                    "The charger was unplugged; shall the disk be lent on battery?".into();
-                self.countdown = self.config.confirm_within;
-                let deadline = now.monotonic + self.countdown;
-                let effect = self.machine.handle(Event::Reopened { deadline });
-                self.obey(effect, now);
-            }
-            OnAcLoss::CallOff if lost => {
-                self.detail = "The charger was unplugged".into();
-                let effect = self.machine.handle(Event::Blocked);
-                self.obey(effect, now);
-            }
-            OnAcLoss::Ask | OnAcLoss::CallOff | OnAcLoss::GoAhead => {}
-        }
-    }
-
-    /// From `now` on, the daemon may end after this time without a call.
-    pub fn end_when_idle(&mut self, after: Duration, now: Now) {
-        self.idle_after = Some(after);
-        self.last_used = now.monotonic;
-    }
-
-    /// Somebody has looked at us.
-    pub fn used(&mut self, now: Now) {
-        self.last_used = now.monotonic;
-    }
-
-    /// Whether nobody wants anything, and has not for a while.
-    #[must_use]
-    pub fn is_idle(&self, now: Now) -> bool {
-        self.idle_at().is_some_and(|at| at <= now.monotonic)
-    }
-
-    /// When that will be; `None` while there is something to do, or to wait for.
-    fn idle_at(&self) -> Option<Duration> {
-        // Whoever shows a loan does not ask again, and a nearly empty battery has to be heard of.
-        let rests = !self.armed
-            && !self.survey.borrowed
-            && !self.is_at_stake()
-            && self.running_job().is_none();
-        let after = self.idle_after.filter(|_| rests)?;
-        Some(self.last_used + after)
-    }
-
-    /// Whether a daemon that hangs now would leave something half-done.
-    #[must_use]
-    pub fn is_at_stake(&self) -> bool {
-        match self.machine {
-            HandOff::Idle { .. } | HandOff::Announced { .. } => false,
-            HandOff::Preparing { .. } | HandOff::Leaving { .. } | HandOff::Reverting { .. } => true,
-        }
-    }
-
     fn is_armed(&self) -> bool {
         self.armed && !self.survey.borrowed
     }
@@ -368,31 +310,6 @@ impl Daemon {
         let to = self.asker(self.machine.borrower());
         tracing::info!(hand_off = %self.tag, trigger = ?self.trigger, "announced: {to}");
         self.obey(effect, now);
-    }
-
-    fn surveyed(&mut self, survey: Result<Box<Survey>, Trouble>) {
-        let answer = match survey {
-            Ok(survey) => {
-                self.survey = *survey;
-                Ok(())
-            }
-            Err(trouble) => Err(Refused::Failed(trouble)),
-        };
-        for reply in self.refreshing.drain(..) {
-            let answer = answer.clone().map(|()| Answer::Done);
-            self.outbox.replies.push((reply, answer));
-        }
-        self.surveying = false;
-        // The one that has just ended may have begun before they asked.
-        if std::mem::take(&mut self.survey_again) {
-            self.refreshing = std::mem::take(&mut self.refreshing_next);
-            self.start_survey();
-        }
-    }
-
-    fn start_survey(&mut self) {
-        self.surveying = true;
-        self.outbox.survey = true;
     }
 
     fn reported(&mut self, event: Event, complaint: Option<String>, now: Now) {
@@ -443,18 +360,6 @@ impl Daemon {
     fn decline(&mut self, now: Now) {
         if let Trigger::Search(pairing) = self.trigger {
             self.declined.insert(pairing, now.monotonic + DECLINED);
-        }
-    }
-
-    fn refresh(&mut self, reply: Option<Reply>) {
-        (self.config, self.config_mistakes) = config::load(&self.folder);
-        self.settings.rule(&mut self.config);
-        if self.surveying {
-            self.refreshing_next.extend(reply);
-            self.survey_again = true;
-        } else {
-            self.refreshing.extend(reply);
-            self.start_survey();
         }
     }
 

@@ -15,6 +15,7 @@ pub mod bouncer;
 pub mod config;
 pub mod daemon;
 pub mod hands;
+mod notify;
 pub mod options;
 pub mod request;
 pub mod start;
@@ -28,6 +29,7 @@ use crate::daemon::calls::Fresh;
 use crate::daemon::jobs::Work;
 use crate::daemon::{Daemon, Now};
 use crate::hands::Order;
+use crate::notify::Teller;
 use crate::request::{Call, Request};
 use crate::view::View;
 use crate::watchdog::Watchdog;
@@ -80,6 +82,7 @@ struct Loop {
     /// Whether anybody has looked at us since we asked last.
     used: Arc<AtomicBool>,
     watchdog: Watchdog,
+    teller: Teller,
 }
 
 impl Loop {
@@ -156,7 +159,7 @@ impl Loop {
             .watchdog
             .turn(self.daemon.is_at_stake(), now().monotonic);
         if let Some(told) = told {
-            watchdog::tell(&told);
+            self.teller.tell(told.state());
         }
         let outbox = self.daemon.take_outbox();
         for order in outbox.orders {

@@ -4,16 +4,17 @@ use crate::api::{CALLS, Desk, Publisher};
 use crate::bouncer::Polkit;
 use crate::daemon::{Daemon, IDLE};
 use crate::hands::Hands;
+use crate::notify::{Notifier, Teller};
 use crate::options::Options;
 use crate::store::Store;
 use crate::world::claims::Keeper;
 use crate::world::machine::Installed;
 use crate::world::maker::{self, ImageMaker};
-use crate::world::stick_maker::RealStickMaker;
 use crate::world::marker::Marker;
 use crate::world::network::{Service, Together};
 use crate::world::paths::Paths;
 use crate::world::simulated::{self, Simulation, Turnstile};
+use crate::world::stick_maker::RealStickMaker;
 use crate::world::{self, Ends, HAPPENINGS, Happening, NetworkService, Session, World, complain};
 use crate::{Loop, hands};
 use anyhow::Context;
@@ -141,7 +142,8 @@ async fn run(options: Options) -> anyhow::Result<()> {
     std::thread::spawn(move || complain(world::folder::watch(&folder, &to_folder)));
     watch_signals(&reporter)?;
 
-    let appearing = appear(bus.clone(), ready);
+    let notifier = Notifier::start();
+    let appearing = appear(bus.clone(), ready, notifier.teller());
     let turning = Loop {
         daemon,
         calls: calls_here,
@@ -160,23 +162,27 @@ async fn run(options: Options) -> anyhow::Result<()> {
         bus,
         used,
         watchdog: Default::default(),
+        teller: notifier.teller(),
     };
     tokio::try_join!(appearing, turning.run())?;
-    let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
     // The loop and its end of the channel are gone: the last publication goes out.
     publishing.await?;
+    notifier.finish().await;
     Ok(())
 }
 
 /// Takes the name as soon as there is something to see.
-async fn appear(bus: zbus::Connection, ready: oneshot::Receiver<()>) -> anyhow::Result<()> {
+async fn appear(
+    bus: zbus::Connection,
+    ready: oneshot::Receiver<()>,
+    teller: Teller,
+) -> anyhow::Result<()> {
     // Whoever was to say so and is gone has nothing more to do.
     let _ = ready.await;
     bus.request_name(names::SERVICE)
         .await
         .with_context(|| format!("cannot get the name {} on the bus", names::SERVICE))?;
-    // Outside of systemd nobody listens.
-    let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
+    teller.tell(sd_notify::NotifyState::Ready);
     Ok(())
 }
 

@@ -1,6 +1,7 @@
 //! systemd watches over us while something is at stake, and only then: at rest
 //! there is nothing to wake up for, and a caller notices that nobody answers.
 
+use sd_notify::NotifyState;
 use std::time::Duration;
 
 /// A loop that has not turned for so long will not turn any more.
@@ -53,17 +54,18 @@ impl Watchdog {
     }
 }
 
-/// Tells systemd; outside of it, nobody listens.
-pub fn tell(told: &Told) {
-    use sd_notify::NotifyState;
-    let state = match told {
-        Told::Begin => {
-            NotifyState::WatchdogUsec(u32::try_from(LIMIT.as_micros()).unwrap_or(u32::MAX))
+impl Told {
+    /// In systemd's words.
+    #[must_use]
+    pub fn state(&self) -> NotifyState<'static> {
+        match self {
+            Self::Begin => {
+                NotifyState::WatchdogUsec(u32::try_from(LIMIT.as_micros()).unwrap_or(u32::MAX))
+            }
+            Self::Alive => NotifyState::Watchdog,
+            Self::End => NotifyState::WatchdogUsec(0),
         }
-        Told::Alive => NotifyState::Watchdog,
-        Told::End => NotifyState::WatchdogUsec(0),
-    };
-    let _ = sd_notify::notify(&[state]);
+    }
 }
 
 #[cfg(test)]

@@ -196,7 +196,7 @@ class Checks(Links):
 
     def no_pairing(self):
         [check] = [c for c in self.property("Checks", MANAGER) if c[0] == "pairing"]
-        return check[2:]
+        return check[2:4]
 
     def test_of_a_driver_that_the_ramdisk_lacks(self):
         manifest = self.machine / "var/lib/stiefelsystem/images/simulated.json"

@@ -131,7 +131,7 @@ exec "$3" --no-debug
         self.arm()
         pairing = self.pair()
         self.begin(pairing)
-        for command in (["disarm"], ["pair", "Mine"], ["forget", "Desk"], ["confirm"], ["make-image"]):
+        for command in (["disarm"], ["pair", "Mine"], ["forget", "Desk", "--yes"], ["confirm"], ["make-image"]):
             done = self.as_nobody(*command)
             self.assertNotEqual(done.returncode, 0, command)
             self.assertIn("sudo", done.stderr, command)

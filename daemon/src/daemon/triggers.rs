@@ -2,8 +2,13 @@
 
 use super::{Daemon, Now, Trigger, in_words};
 use crate::world::Link;
+use std::time::Duration;
 use stiefel_core::handoff::{Borrower, Event, HandOff, Silence};
 use stiefel_core::pairing::{PairingId, Policy};
+
+/// A cable that was out for less was not plugged in by anybody: cards that were just switched
+/// on, and those that agree on another speed, find their cable within a few seconds.
+const LOOSE: Duration = Duration::from_secs(10);
 
 impl Daemon {
     pub(super) fn sought(&mut self, pairing: PairingId, now: Now) {
@@ -48,11 +53,35 @@ impl Daemon {
     pub(super) fn linked(&mut self, links: Vec<Link>, now: Now) {
         let was_there = self.links.is_none() || self.stiefellink().is_some();
         self.links = Some(links);
-        let plugged = !was_there && self.stiefellink().is_some();
+        let came = !was_there && self.stiefellink().is_some();
+        let plugged = came | self.cable_came(now);
         let idle = matches!(self.machine, HandOff::Idle { .. });
         let known = self.is_known(Borrower::Any);
         if plugged && idle && known && self.is_armed() && !self.ending {
             self.announce(Borrower::Any, Trigger::Plug, self.config.on_plug, now);
+        }
+    }
+
+    /// Whether the cable of the stiefellink was plugged in just now: a network card that is
+    /// built in has nothing else that could be.
+    fn cable_came(&mut self, now: Now) -> bool {
+        let before = self.loose;
+        let link = self.stiefellink();
+        let state = link.map(|link| (link.index, link.up, link.carrier));
+        match (state, before) {
+            (Some((index, true, false)), Some((known, _))) if known == index => false,
+            (Some((index, true, false)), _) => {
+                self.loose = Some((index, now.monotonic));
+                false
+            }
+            (Some((index, true, true)), Some((known, since))) => {
+                self.loose = None;
+                known == index && since + LOOSE <= now.monotonic
+            }
+            (Some((_, true, true) | (_, false, _)) | None, _) => {
+                self.loose = None;
+                false
+            }
         }
     }
 

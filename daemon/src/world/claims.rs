@@ -6,11 +6,17 @@
 
 use super::{Happening, NetworkService, Reporter, Trouble};
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
+use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 
 /// Interfaces to take away: by name, with the kernel's number while they are there. A
 /// number that changes means that it was plugged in again.
 pub type Claims = BTreeMap<String, Option<u32>>;
+
+/// A service that restarts is back after a few seconds; one that does not want to will not
+/// want to a minute later either, and is asked no more often.
+const AGAIN: RangeInclusive<Duration> = Duration::from_secs(2)..=Duration::from_secs(60);
 
 /// What the hands ask for, and where the answer goes.
 type Asked = (Vec<String>, oneshot::Sender<Result<(), Trouble>>);
@@ -54,6 +60,9 @@ pub struct Keeper {
     held: Vec<String>,
     /// What the services were told last; `None` if only an earlier process knows.
     told: Option<Claims>,
+    /// After how long a service that failed is told again, and how long that was last.
+    again: RangeInclusive<Duration>,
+    failed: Option<Duration>,
 }
 
 impl Keeper {
@@ -71,6 +80,8 @@ impl Keeper {
             asked,
             held: vec![],
             told: None,
+            again: AGAIN,
+            failed: None,
         };
         (keeper, Claimer(asks))
     }
@@ -78,7 +89,15 @@ impl Keeper {
     /// Works until the loop is gone.
     pub async fn work(mut self, reporter: Reporter) {
         loop {
+            let again = self.failed;
+            let retry = async {
+                match again {
+                    Some(pause) => tokio::time::sleep(pause).await,
+                    None => std::future::pending().await,
+                }
+            };
             let answer = tokio::select! {
+                () = retry => None,
                 changed = self.wanted.changed() => match changed {
                     // An earlier process may have left something that we shall keep: nothing
                     // is taken back before it is known what is there.
@@ -95,6 +114,11 @@ impl Keeper {
                 },
             };
             let told = self.tell().await;
+            self.failed = match (&told, again) {
+                (Ok(()), _) => None,
+                (Err(_), None) => Some(*self.again.start()),
+                (Err(_), Some(last)) => Some(last.saturating_mul(2).min(*self.again.end())),
+            };
             if reporter.send(self.report(&told)).await.is_err() {
                 return;
             }
@@ -181,9 +205,14 @@ mod tests {
     }
 
     fn bench() -> Bench {
+        bench_that_tries(Duration::MAX..=Duration::MAX)
+    }
+
+    fn bench_that_tries(again: RangeInclusive<Duration>) -> Bench {
         let noted = Noted::default();
         let (wanted, listener) = watch::channel(None);
-        let (keeper, claimer) = Keeper::new(vec![Box::new(noted.clone())], listener);
+        let (mut keeper, claimer) = Keeper::new(vec![Box::new(noted.clone())], listener);
+        keeper.again = again;
         let (reporter, happenings) = mpsc::channel(8);
         tokio::spawn(keeper.work(reporter));
         Bench {
@@ -237,5 +266,24 @@ mod tests {
         *bench.noted.1.lock().unwrap() = false;
         bench.claimer.release().await.unwrap();
         assert_eq!(bench.told().await.1, ["lan0"]);
+    }
+
+    #[tokio::test]
+    async fn a_service_that_fails_is_tried_again_by_itself() {
+        let soon = Duration::from_millis(1)..=Duration::from_millis(4);
+        let mut bench = bench_that_tries(soon);
+        *bench.noted.1.lock().unwrap() = true;
+        bench.wanted.send_replace(lan0(3));
+        for _ in 0..5 {
+            assert!(bench.told().await.2);
+        }
+        *bench.noted.1.lock().unwrap() = false;
+        loop {
+            let (_, names, trouble) = bench.told().await;
+            if !trouble {
+                assert_eq!(names, ["lan0"]);
+                return;
+            }
+        }
     }
 }

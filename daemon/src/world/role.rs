@@ -19,17 +19,72 @@ pub fn is_borrower(paths: &Paths) -> bool {
     {
         return true;
     }
-    let mounts = fs::read_to_string(paths.at("/proc/self/mountinfo")).unwrap_or_default();
-    root_device(&mounts).is_some_and(|device| is_on_nbd(paths, &device, 0))
+    let devices = root_devices(paths);
+    devices.iter().any(|device| is_on_nbd(paths, device, 0))
 }
 
-/// `MAJOR:MINOR` of what is mounted at `/`, of the last such line: it hides the earlier ones.
-pub(super) fn root_device(mountinfo: &str) -> Option<String> {
-    mountinfo.lines().rev().find_map(|line| {
-        let mut fields = line.split(' ');
-        let device = fields.nth(2)?;
-        (fields.nth(1)? == "/").then(|| device.to_owned())
+/// `MAJOR:MINOR` of all block devices that the root file system lies on directly: of what is
+/// mounted at `/` last, since that hides what was mounted there earlier.
+pub(super) fn root_devices(paths: &Paths) -> Vec<String> {
+    let text = fs::read_to_string(paths.at("/proc/self/mountinfo")).unwrap_or_default();
+    let mounts = stiefel_linux::mounts::parse(&text);
+    let Some(root) = mounts.iter().rev().find(|mount| mount.point == "/") else {
+        return vec![];
+    };
+    if root.device.0 != 0 {
+        return vec![format!("{}:{}", root.device.0, root.device.1)];
+    }
+    // btrfs has a made-up number for each of its volumes, and names one of its devices.
+    let Some(name) = kernel_name(paths, &root.source) else {
+        return vec![];
+    };
+    let mut names = companions(paths, &name);
+    names.push(name);
+    names.sort();
+    names.dedup();
+    let number = |name: &String| {
+        let dev = paths.at(&format!("/sys/class/block/{name}/dev"));
+        Some(fs::read_to_string(dev).ok()?.trim().to_owned())
+    };
+    names.iter().filter_map(number).collect()
+}
+
+/// The kernel's name of a node below `/dev`, of which those of device-mapper are links or,
+/// without udev, nodes of another name.
+fn kernel_name(paths: &Paths, node: &str) -> Option<String> {
+    let rest = node.strip_prefix("/dev/")?;
+    let target = fs::canonicalize(paths.at(node)).ok();
+    let target = target.and_then(|target| Some(target.file_name()?.to_str()?.to_owned()));
+    let is_block = |name: &str| paths.at(&format!("/sys/class/block/{name}/dev")).exists();
+    if let Some(name) = target.filter(|name| is_block(name)) {
+        return Some(name);
+    }
+    if is_block(rest) {
+        return Some(rest.to_owned());
+    }
+    let mapped = rest.strip_prefix("mapper/")?;
+    let devices = fs::read_dir(paths.at("/sys/class/block")).ok()?;
+    devices.flatten().find_map(|device| {
+        let name = fs::read_to_string(device.path().join("dm/name")).ok()?;
+        (name.trim() == mapped).then(|| device.file_name().into_string().ok())?
     })
+}
+
+/// All devices of the btrfs that this one belongs to; none if it belongs to none.
+fn companions(paths: &Paths, name: &str) -> Vec<String> {
+    let volumes = fs::read_dir(paths.at("/sys/fs/btrfs"))
+        .into_iter()
+        .flatten();
+    let devices = |volume: fs::DirEntry| -> Vec<String> {
+        let devices = fs::read_dir(volume.path().join("devices"));
+        let names = devices.into_iter().flatten().flatten();
+        names
+            .filter_map(|device| device.file_name().into_string().ok())
+            .collect()
+    };
+    let mut groups = volumes.flatten().map(devices);
+    let ours = groups.find(|group| group.iter().any(|one| one == name));
+    ours.unwrap_or_default()
 }
 
 /// Whether a block device is one of NBD's or stands on one, e.g. by LUKS and LVM.
@@ -66,6 +121,27 @@ mod tests {
             fs::write(file, text).unwrap();
         }
         Paths::below(root)
+    }
+
+    #[test]
+    fn a_btrfs_is_known_by_its_devices() {
+        let root = tempfile::tempdir().unwrap();
+        let mounts = "22 1 0:30 /@ / rw - btrfs /dev/mapper/crypt rw,subvol=/@\n";
+        let paths = machine(root.path(), "", mounts);
+        assert_eq!(root_devices(&paths), Vec::<String>::new());
+        let write = |path: &str, text: &str| {
+            let file = root.path().join(path);
+            fs::create_dir_all(file.parent().unwrap()).unwrap();
+            fs::write(file, text).unwrap();
+        };
+        write("sys/class/block/dm-0/dm/name", "crypt\n");
+        write("sys/class/block/dm-0/dev", "254:0\n");
+        assert_eq!(root_devices(&paths), ["254:0"]);
+        write("sys/fs/btrfs/0123/devices/dm-0/x", "");
+        write("sys/fs/btrfs/0123/devices/nbd0p2/x", "");
+        write("sys/class/block/nbd0p2/dev", "43:2\n");
+        assert_eq!(root_devices(&paths), ["254:0", "43:2"]);
+        assert!(is_borrower(&paths));
     }
 
     const OWN: &str = "22 1 254:0 / / rw - ext4 /dev/mapper/root rw\n\

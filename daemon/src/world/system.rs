@@ -2,7 +2,7 @@
 //! means is in [`stiefel_core::preflight::system`].
 
 use super::paths::Paths;
-use super::role::root_device;
+use super::role::root_devices;
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
@@ -23,7 +23,7 @@ const LUKS2_MAX: u64 = 4 << 20;
 pub fn read(paths: &Paths) -> System {
     let text = |path: &str| fs::read_to_string(paths.at(path)).unwrap_or_default();
     let mut unlocking = Vec::new();
-    if let Some(device) = root_device(&text("/proc/self/mountinfo")) {
+    for device in root_devices(paths) {
         encrypted(paths, &device, 0, &mut unlocking);
     }
     System {
@@ -151,5 +151,29 @@ mod tests {
         write("dev/block/259:3", &header[..100]);
         write("dev/block/259:4", &swap[..8000]);
         assert_eq!(read(&paths), System::default());
+    }
+
+    /// btrfs straight on LUKS2, as several distributions install it.
+    #[test]
+    fn a_btrfs_on_an_encrypted_disk_is_read() {
+        let root = tempfile::tempdir().unwrap();
+        let write = |path: &str, bytes: &[u8]| write(root.path(), path, bytes);
+        write(
+            "proc/self/mountinfo",
+            b"22 1 0:30 /@ / rw - btrfs /dev/mapper/crypt rw\n",
+        );
+        write("sys/class/block/dm-0/dm/name", b"crypt\n");
+        write("sys/class/block/dm-0/dev", b"254:0\n");
+        write("sys/dev/block/254:0/dm/uuid", b"CRYPT-LUKS2-0123-crypt\n");
+        write("sys/dev/block/254:0/slaves/sda2/dev", b"8:2\n");
+        write("sys/dev/block/8:2/uevent", b"DEVNAME=sda2\n");
+        let json = br#"{"keyslots":{"0":{}},"tokens":{}}"#;
+        let mut header = vec![0; 16384];
+        header[..8].copy_from_slice(b"LUKS\xba\xbe\x00\x02");
+        header[8..16].copy_from_slice(&16384_u64.to_be_bytes());
+        header[4096..4096 + json.len()].copy_from_slice(json);
+        write("dev/block/8:2", &header);
+        let expected = ("/dev/sda2".to_owned(), Unlocking::Portable);
+        assert_eq!(read(&Paths::below(root.path())).unlocking, [expected]);
     }
 }
