@@ -44,7 +44,7 @@ impl Window {
         });
         let that = Rc::downgrade(&inner);
         inner.banner.connect_button_clicked(move |banner| {
-            banner.set_revealed(false);
+            hide(banner);
             if let Some(inner) = that.upgrade() {
                 let notice = inner.shown.borrow().as_ref().and_then(|v| v.notice.clone());
                 inner.dismissed.replace(notice.and_then(|it| it.dismiss));
@@ -120,7 +120,7 @@ impl Window {
         let Some(notice) = notice else {
             // What happens twice is told twice.
             self.0.dismissed.replace(None);
-            banner.set_revealed(false);
+            hide(banner);
             return;
         };
         banner.set_use_markup(false);
@@ -128,8 +128,20 @@ impl Window {
         let close = gettext("_Dismiss");
         banner.set_button_label(notice.dismiss.as_ref().map(|_| close.as_str()));
         let read = notice.dismiss.is_some() && *self.0.dismissed.borrow() == notice.dismiss;
-        banner.set_revealed(!read);
+        match read {
+            true => hide(banner),
+            false => {
+                banner.set_visible(true);
+                banner.set_revealed(true);
+            }
+        }
     }
+}
+
+/// Also from who cannot see it: one that is only not revealed would be read to them.
+fn hide(banner: &adw::Banner) {
+    banner.set_revealed(false);
+    banner.set_visible(false);
 }
 
 /// What is read out when the page changes.
