@@ -13,6 +13,7 @@ use std::time::Duration;
 use netlink_packet_core::{DefaultNla, Emitable, NLA_F_NESTED, NetlinkMessage, NetlinkPayload};
 use netlink_packet_generic::GenlMessage;
 use netlink_sys::protocols::NETLINK_GENERIC;
+use rustix::net::sockopt;
 
 use crate::error::{Error, Result, Tried};
 use crate::netlink::{Command, Family, Listener, Messages, Netlink, attributes, find};
@@ -114,18 +115,25 @@ impl Nbd {
         })
     }
 
-    /// Replaces dead sockets of a device. ENOSPC means that the kernel has no dead socket to
-    /// replace (yet): it notices a closed connection a moment after us.
+    /// Offers a socket in place of a device's first dead one; says whether the kernel has
+    /// taken it. It has not when it knows of no dead one (yet): it notices a closed
+    /// connection a moment after us. Needs a limit for requests.
     pub fn reconfigure(
         &mut self,
         index: u32,
-        sockets: &[BorrowedFd<'_>],
+        socket: BorrowedFd<'_>,
         patience: Patience,
-    ) -> Result<()> {
+    ) -> Result<bool> {
+        let tried = || format!("cannot give a new socket to /dev/nbd{index}");
         let mut attributes = Vec::from(patience_attributes(patience));
-        attributes.push(socket_list(sockets));
-        self.command(RECONFIGURE, index, attributes)
-            .tried(|| format!("cannot give a new socket to /dev/nbd{index}"))
+        attributes.push(socket_list(&[socket]));
+        match self.command(RECONFIGURE, index, attributes) {
+            Err(error) if error.raw_os_error() == Some(libc::ENOSPC) => return Ok(false),
+            outcome => outcome.tried(tried)?,
+        }
+        // The answer is the same in both cases. A socket that was taken has got the limit.
+        let limit = sockopt::socket_timeout(socket, sockopt::Timeout::Send);
+        limit.map(|limit| limit.is_some()).tried(tried)
     }
 
     /// Ends a device: requests that wait fail, no write can follow. Returns when the kernel has

@@ -16,9 +16,13 @@
 mod connect;
 mod connection;
 mod control;
+mod follow;
+mod lender;
 mod path;
 mod release;
 mod seclusion;
+mod strands;
+mod watch;
 
 use std::convert::Infallible;
 use std::io::{PipeWriter, Write};
@@ -31,14 +35,15 @@ use stiefel_core::pairing::Name;
 use stiefel_core::supervisor::{Answer, Question, Status};
 use stiefel_core::ticket::AttachTicket;
 use stiefel_linux::nbd::{Nbd, Patience};
-use stiefel_linux::process;
+use stiefel_linux::{process, tcp};
 
 use crate::console::{note, warn};
 use crate::hardware::Hardware;
-use connection::Connection;
 use control::Control;
-use path::Path;
+use follow::Followers;
+use path::{Path, Reach};
 use seclusion::Seclusion;
+use strands::Strands;
 
 /// The device that the disk becomes: `/dev/nbd0`.
 const DEVICE: u32 = 0;
@@ -71,7 +76,7 @@ pub(crate) fn run(
         request: REQUEST_LIMIT,
         all_dead: Duration::from_secs(ticket.patience_secs.into()),
     };
-    let connection = connect::attach(&mut nbd, &mut path, &ticket, patience)?;
+    let strands = connect::attach(&mut nbd, &mut path, &ticket, patience)?;
     let AttachTicket {
         lender, session, ..
     } = ticket;
@@ -87,9 +92,11 @@ pub(crate) fn run(
         epoch,
         nbd,
         path,
-        connection,
+        strands,
         patience,
         control,
+        followers: Followers::default(),
+        since: Instant::now(),
         seclusion,
         waiting: None,
         released: false,
@@ -102,9 +109,12 @@ struct Supervisor {
     epoch: u64,
     nbd: Nbd,
     path: Path,
-    connection: Connection,
+    strands: Strands,
     patience: Patience,
     control: Control,
+    followers: Followers,
+    /// When the disk was attached.
+    since: Instant,
     seclusion: Seclusion,
     /// Since when there is no connection.
     waiting: Option<Waiting>,
@@ -139,15 +149,18 @@ impl Supervisor {
             if !self.released {
                 self.tend();
             }
+            let mut followers = std::mem::take(&mut self.followers);
+            followers.tell(|| self.status());
+            self.followers = followers;
         }
     }
 
-    /// Sleeps until there is something to do. While the connection is alive that may be hours.
+    /// Sleeps until there is something to do. While all connections are alive that may be hours.
     fn wait(&mut self) -> Woken {
         let limit = if self.released {
             None
         } else {
-            self.connection.until_next_try()
+            self.strands.until_next_try()
         };
         let limit = limit.and_then(|limit| limit.try_into().ok());
         let events = self.nbd.events();
@@ -162,7 +175,9 @@ impl Supervisor {
             PollFlags::IN,
         ));
         if !self.released {
-            let alive = self.connection.alive();
+            let watch = self.strands.watch();
+            fds.extend(watch.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)));
+            let alive = self.strands.alive();
             fds.extend(alive.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::RDHUP)));
         }
         // Interrupted or not: everything is looked at anew.
@@ -174,17 +189,17 @@ impl Supervisor {
         }
     }
 
-    /// Looks after the connection: notices when it is dead, makes a new one.
+    /// Looks after the connections: notices when one is dead, makes a new one.
     fn tend(&mut self) {
-        self.connection.bury_dead();
+        self.strands.bury_dead();
         self.tell();
-        self.connection.revive(&mut self.nbd, DEVICE, self.patience);
+        self.strands.revive(&mut self.nbd, DEVICE, self.patience);
         self.tell();
     }
 
     /// Tells the person when the disk stops and when it goes on.
     fn tell(&mut self) {
-        let alive = self.connection.alive().is_some();
+        let alive = self.strands.alive().next().is_some();
         let lender = &self.lender;
         match &mut self.waiting {
             None if !alive => {
@@ -222,6 +237,14 @@ impl Supervisor {
         while let Some((question, asker)) = self.control.next() {
             let answer = match question {
                 Question::Status => Answer::Status(self.status()),
+                Question::Follow => {
+                    self.followers.add(asker, self.status());
+                    continue;
+                }
+                Question::Lender { news } => {
+                    lender::relay(asker, news);
+                    continue;
+                }
                 Question::Release { verb } => match self.release(&verb) {
                     Ok(()) => Answer::Released,
                     Err(error) => {
@@ -244,9 +267,7 @@ impl Supervisor {
         // From here on nothing can be written, whatever the lender answers.
         self.nbd.disconnect(DEVICE)?;
         self.released = true;
-        self.connection = Connection::Dead {
-            next_try: Instant::now(),
-        };
+        self.strands = Strands::none();
         release::tell_lender(&self.lender, self.epoch, verb)?;
         warn(&format!("The disk is given back to {}.", self.lender));
         Ok(())
@@ -256,13 +277,27 @@ impl Supervisor {
         Status {
             lender: self.lender.clone(),
             epoch: self.epoch,
-            connected: self.connection.alive().is_some(),
+            connected: self.strands.alive().next().is_some(),
             waiting_secs: self
                 .waiting
                 .as_ref()
                 .map(|waiting| waiting.since.elapsed().as_secs()),
             carrier: self.path.carrier(),
             released: self.released,
+            card: self.path.reach() != Reach::NoCard,
+            lost: self.waiting.as_ref().is_some_and(|waiting| waiting.hopeless),
+            patience_secs: self.patience.all_dead.as_secs(),
+            held_secs: self.since.elapsed().as_secs(),
+            // There is no sysfs here; the lender tells the speed of the same cable.
+            speed_mbps: 0,
+            latency_usec: self.latency_usec(),
         }
+    }
+
+    /// As TCP has measured it on the connection that works best; 0 if none does.
+    fn latency_usec(&self) -> u32 {
+        let measured = self.strands.alive().filter_map(|socket| tcp::round_trip(socket).ok()?);
+        let best = measured.min().unwrap_or_default();
+        u32::try_from(best.as_micros()).unwrap_or(u32::MAX)
     }
 }

@@ -133,6 +133,7 @@ fn nobody_is_disturbed_by_a_write_that_comes_elsewhere_before_its_own_connection
         send(client, queue, WRITE, 512, 2);
         done(client);
     }
+    assert_eq!(server.stats().moved, 1);
     server.close();
 }
 

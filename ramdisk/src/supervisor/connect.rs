@@ -1,8 +1,6 @@
-//! The first connection: reach the lender, negotiate the disk, make it a device.
+//! The first connections: reach the lender, negotiate the disk, make it a device.
 
 use std::fs::File;
-use std::net::TcpStream;
-use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
@@ -10,8 +8,8 @@ use stiefel_core::ticket::AttachTicket;
 use stiefel_linux::nbd::{Export, Geometry, Nbd, Patience};
 
 use super::DEVICE;
-use super::connection::{self, Connection};
 use super::path::{Path, Reach};
+use super::strands::Strands;
 use crate::console::{note, warn};
 
 /// Time to find the cable and put it in.
@@ -31,8 +29,8 @@ pub(super) fn attach(
     path: &mut Path,
     ticket: &AttachTicket,
     patience: Patience,
-) -> anyhow::Result<Connection> {
-    let (socket, export) = reach(path, ticket)?;
+) -> anyhow::Result<Strands> {
+    let (strands, export) = reach(path, ticket)?;
     check(&export, ticket)?;
     note("The lender's disk service is reached.");
     let geometry = Geometry {
@@ -40,22 +38,24 @@ pub(super) fn attach(
         block_size: ticket.logical_block,
         flags: export.flags,
     };
-    nbd.connect(DEVICE, &[socket.as_fd()], geometry, patience)?;
+    let sockets: Vec<_> = strands.alive().collect();
+    nbd.connect(DEVICE, &sockets, geometry, patience)?;
     // The kernel looks for partitions when the device is opened for the first time.
     let node = format!("/dev/nbd{DEVICE}");
     File::open(&node).with_context(|| format!("cannot open {node}"))?;
-    Ok(Connection::Alive(socket))
+    Ok(strands)
 }
 
 /// Tries until the lender answers. Tells what is missing, and again when that changes.
-fn reach(path: &mut Path, ticket: &AttachTicket) -> anyhow::Result<(TcpStream, Export)> {
+fn reach(path: &mut Path, ticket: &AttachTicket) -> anyhow::Result<(Strands, Export)> {
     let lender = &ticket.lender;
     let since = Instant::now();
     let mut told = String::new();
+    let mut strands = Strands::none();
     loop {
         let missing = match path.reach() {
-            Reach::Cable => match connection::dial() {
-                Ok(connection) => return Ok(connection),
+            Reach::Cable => match strands.connect() {
+                Ok(export) => return Ok((strands, export)),
                 Err(error) => format!("{lender} does not answer yet: {error}."),
             },
             Reach::NoCarrier => {

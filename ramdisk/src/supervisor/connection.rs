@@ -1,4 +1,4 @@
-//! The one connection to the disk (`docs/decisions/0001-one-connection-to-the-disk.md`).
+//! One of the connections to the disk.
 //!
 //! The kernel has the socket and does all reading and writing on it; we keep a second
 //! descriptor, which tells when it is dead. The lender keeps one connection for each slot: a
@@ -15,15 +15,13 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::io::Errno;
 use rustix::net::connect_unspec;
+use stiefel_core::nbd::ExportName;
 use stiefel_core::net::{LENDER_ADDRESS, NBD_PORT};
 use stiefel_linux::nbd::{self, Export, HandshakeError, Nbd, Patience};
 
 use crate::console::warn;
 
-/// What the lender offers to whoever holds the loan, with the slot of our only connection.
-const EXPORT: &str = "disk/0";
 /// A lender in the same room answers within milliseconds. Short, because each try starts
 /// TCP afresh, which after an outage is sooner than waiting for its own retries.
 const DIAL_LIMIT: Duration = Duration::from_secs(2);
@@ -33,17 +31,17 @@ const AGAIN: Duration = Duration::from_millis(250);
 const KERNEL_SOON: Duration = Duration::from_millis(20);
 
 /// Connects to the lent disk, through the tunnel.
-pub(super) fn dial() -> Result<(TcpStream, Export), HandshakeError> {
+pub(super) fn dial(export: ExportName) -> Result<(TcpStream, Export), HandshakeError> {
     nbd::dial(
         SocketAddrV6::new(LENDER_ADDRESS, NBD_PORT, 0, 0),
-        EXPORT,
+        &export.to_string(),
         DIAL_LIMIT,
     )
 }
 
 pub(super) enum Connection {
     /// The kernel works with it.
-    Alive(TcpStream),
+    Alive(Socket),
     /// There is none.
     Dead {
         /// When to dial.
@@ -52,71 +50,96 @@ pub(super) enum Connection {
     /// Negotiated, and not yet in the kernel's hands.
     Fresh {
         /// Ready for requests.
-        socket: TcpStream,
+        socket: Socket,
         /// When to offer it to the kernel.
         next_try: Instant,
     },
 }
 
+/// Our descriptor of a connection.
+pub(super) struct Socket {
+    pub(super) stream: TcpStream,
+    /// How the lender knows it.
+    pub(super) serial: u64,
+}
+
 impl Connection {
+    /// Dead, and to be dialled at once.
+    pub(super) fn dead() -> Self {
+        Self::Dead {
+            next_try: Instant::now(),
+        }
+    }
+
     /// The socket, while it works as far as we know.
     pub(super) fn alive(&self) -> Option<BorrowedFd<'_>> {
         match self {
-            Self::Alive(socket) => Some(socket.as_fd()),
+            Self::Alive(socket) => Some(socket.stream.as_fd()),
             Self::Dead { .. } | Self::Fresh { .. } => None,
         }
     }
 
-    /// How long until something is to be tried; `None` while the connection is alive.
-    pub(super) fn until_next_try(&self) -> Option<Duration> {
+    /// The serial, if the kernel uses the connection at this moment, or is going to.
+    pub(super) fn answer_roll(&self) -> Option<u64> {
+        match self {
+            Self::Alive(socket) | Self::Fresh { socket, .. } => {
+                (!is_dead(&socket.stream)).then_some(socket.serial)
+            }
+            Self::Dead { .. } => None,
+        }
+    }
+
+    /// When something is to be tried; `None` while the connection is alive.
+    pub(super) fn next_try(&self) -> Option<Instant> {
         match self {
             Self::Alive(_) => None,
-            Self::Dead { next_try } | Self::Fresh { next_try, .. } => {
-                Some(next_try.saturating_duration_since(Instant::now()))
-            }
+            Self::Dead { next_try } | Self::Fresh { next_try, .. } => Some(*next_try),
         }
     }
 
     /// Finds out whether the socket is dead, and makes sure that it stays so: what it has not
-    /// sent yet is dropped, because the kernel sends it again on the next one.
+    /// sent yet is dropped, because the kernel sends it again on another one.
     pub(super) fn bury_dead(&mut self) {
         if let Self::Alive(socket) | Self::Fresh { socket, .. } = self
-            && is_dead(socket)
+            && is_dead(&socket.stream)
         {
             // Nothing is lost when it is too late for that.
-            let _ = connect_unspec(&*socket);
-            *self = Self::Dead {
-                next_try: Instant::now(),
-            };
+            let _ = connect_unspec(&socket.stream);
+            *self = Self::dead();
         }
     }
 
-    /// Does what is due: dials, or gives a new socket to the kernel.
-    pub(super) fn revive(&mut self, nbd: &mut Nbd, device: u32, patience: Patience) {
-        if self.until_next_try() != Some(Duration::ZERO) {
-            return;
-        }
+    /// Whether there is no connection, and it is time to make one.
+    pub(super) fn is_to_be_dialled(&self) -> bool {
+        matches!(self, Self::Dead { next_try } if *next_try <= Instant::now())
+    }
+
+    /// Makes a new connection, or plans to try it again.
+    pub(super) fn dial(&mut self, export: ExportName, serial: u64) {
+        let dialled = dial(export);
         let now = Instant::now();
-        *self = match std::mem::replace(
-            self,
-            Self::Dead {
+        *self = match dialled {
+            Ok((stream, _)) => Self::Fresh {
+                socket: Socket { stream, serial },
+                next_try: now,
+            },
+            Err(_) => Self::Dead {
                 next_try: now + AGAIN,
             },
-        ) {
-            Self::Alive(socket) => Self::Alive(socket),
-            Self::Dead { .. } => match dial() {
-                Ok((socket, _)) => Self::Fresh {
-                    socket,
-                    next_try: now,
-                },
-                Err(_) => Self::Dead {
-                    next_try: Instant::now() + AGAIN,
-                },
-            },
+        };
+    }
+
+    /// Offers a new socket to the kernel, if that is due.
+    pub(super) fn offer(&mut self, nbd: &mut Nbd, device: u32, patience: Patience) {
+        let now = Instant::now();
+        if !matches!(self, Self::Fresh { next_try, .. } if *next_try <= now) {
+            return;
+        }
+        *self = match std::mem::replace(self, Self::dead()) {
             Self::Fresh { socket, .. } => {
-                match nbd.reconfigure(device, &[socket.as_fd()], patience) {
-                    Ok(()) => Self::Alive(socket),
-                    Err(error) if error.is(Errno::NOSPC) => Self::Fresh {
+                match nbd.reconfigure(device, socket.stream.as_fd(), patience) {
+                    Ok(true) => Self::Alive(socket),
+                    Ok(false) => Self::Fresh {
                         socket,
                         next_try: now + KERNEL_SOON,
                     },
@@ -129,12 +152,13 @@ impl Connection {
                     }
                 }
             }
+            other @ (Self::Alive(_) | Self::Dead { .. }) => other,
         };
     }
 }
 
 /// Whether the other side, the kernel's NBD client or a time limit has ended a connection.
-fn is_dead(socket: &TcpStream) -> bool {
+pub(super) fn is_dead(socket: &TcpStream) -> bool {
     let mut fds = [PollFd::new(socket, PollFlags::RDHUP)];
     let now = Timespec {
         tv_sec: 0,
@@ -154,13 +178,27 @@ mod tests {
         (near, server.accept().unwrap().0)
     }
 
+    fn alive(stream: TcpStream) -> Connection {
+        Connection::Alive(Socket { stream, serial: 7 })
+    }
+
     #[test]
     fn a_socket_that_lives_is_left_alone() {
         let (near, _far) = pair();
-        let mut connection = Connection::Alive(near);
+        let mut connection = alive(near);
         connection.bury_dead();
         assert!(connection.alive().is_some());
-        assert_eq!(connection.until_next_try(), None);
+        assert_eq!(connection.answer_roll(), Some(7));
+        assert_eq!(connection.next_try(), None);
+    }
+
+    #[test]
+    fn a_socket_that_the_kernel_gives_up_is_not_on_the_roll_from_that_moment_on() {
+        let (near, _far) = pair();
+        let kernel = near.try_clone().unwrap();
+        let connection = alive(near);
+        kernel.shutdown(Shutdown::Both).unwrap();
+        assert_eq!(connection.answer_roll(), None);
     }
 
     #[test]
@@ -170,11 +208,11 @@ mod tests {
         ours.0.shutdown(Shutdown::Both).unwrap();
         theirs.1.shutdown(Shutdown::Both).unwrap();
         for (near, _) in [&ours, &theirs] {
-            let mut connection = Connection::Alive(near.try_clone().unwrap());
+            let mut connection = alive(near.try_clone().unwrap());
             while connection.alive().is_some() {
                 connection.bury_dead();
             }
-            assert_eq!(connection.until_next_try(), Some(Duration::ZERO));
+            assert!(connection.next_try().unwrap() <= Instant::now());
         }
     }
 
@@ -189,7 +227,7 @@ mod tests {
             sent += count;
         }
         kernel.shutdown(Shutdown::Both).unwrap();
-        let mut connection = Connection::Alive(near);
+        let mut connection = alive(near);
         connection.bury_dead();
         let mut heard = Vec::new();
         let end = std::io::Read::read_to_end(&mut far, &mut heard);

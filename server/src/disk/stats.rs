@@ -17,6 +17,9 @@ pub struct Stats {
     pub written_bytes: u64,
     /// FLUSHes.
     pub flushes: u64,
+    /// Requests that came by another connection than that of their kernel's queue, and changed
+    /// the disk.
+    pub moved: u64,
 }
 
 /// The counters behind [`Stats`].
@@ -28,6 +31,7 @@ pub(super) struct Counters {
     pub(super) read_bytes: AtomicU64,
     pub(super) written_bytes: AtomicU64,
     pub(super) flushes: AtomicU64,
+    pub(super) moved: AtomicU64,
 }
 
 impl Counters {
@@ -40,6 +44,7 @@ impl Counters {
             read_bytes: read(&self.read_bytes),
             written_bytes: read(&self.written_bytes),
             flushes: read(&self.flushes),
+            moved: read(&self.moved),
         }
     }
 }

@@ -110,6 +110,7 @@ impl Transmission<'_> {
         }
         self.send_batch()?;
         let _moved = all.settle(&session.link)?;
+        add(&session.counters.moved, 1);
         self.perform(request, command)?;
         self.send_batch()?;
         session.drain();

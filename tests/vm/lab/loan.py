@@ -32,12 +32,13 @@ LENT_UP = "desktop: attached to multi-user"
 class Loan:
     """The machines and what is known of them; `installed` is a folder from tools/install."""
 
-    def __init__(self, lab, journey, installed, generator="initramfs-tools", network="networkd"):
+    def __init__(self, lab, journey, installed, generator="initramfs-tools", network="networkd", processors=1):
         self.lab = lab
         self.journey = journey
         self.installed = installed
         self.generator = generator
         self.network = network
+        self.processors = processors  # of each machine
         self.laptop = None
         self.desktop = None
         self.release = None
@@ -81,7 +82,8 @@ class Loan:
             parcel.truncate(PARCEL_BYTES)
         with self.journey.leg("laptop: power-on to multi-user") as leg:
             self.laptop = self.lab.machine(
-                "laptop", Boot(disk=self.lab.private / "laptop.img", parcel=self.lab.private / "parcel"), LAPTOP_MAC)
+                "laptop", Boot(disk=self.lab.private / "laptop.img", parcel=self.lab.private / "parcel"), LAPTOP_MAC,
+                processors=self.processors)
             leg.start = self.laptop.switched_on
             leg.end = self._wait_up(self.laptop, 0, 0)
             self._check_root(self.laptop, "/dev/vda")
@@ -139,7 +141,7 @@ class Loan:
     def boot_desktop(self, stick=None, name="desktop", mac=DESKTOP_MAC):
         """Switches a desktop on with a stick's files; returns the machine once it searches."""
         with self.journey.leg(f"{name}: power-on, kernel") as leg:
-            machine = self.lab.machine(name, _boot_files(stick or self.stick()), mac)
+            machine = self.lab.machine(name, _boot_files(stick or self.stick()), mac, processors=self.processors)
             leg.start = machine.switched_on
             _, leg.end = machine.console.wait(words.OURS, STEP_SECONDS)
         with self.journey.leg(f"{name}: ramdisk to searching") as leg:

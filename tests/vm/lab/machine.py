@@ -30,7 +30,7 @@ class Boot:
 class Machine:
     """Made by Lab.machine(); switched on at once, off by kill() at the latest."""
 
-    def __init__(self, lab, name, boot, mac, memory_mib=MEMORY_MIB):
+    def __init__(self, lab, name, boot, mac, memory_mib=MEMORY_MIB, processors=1):
         self.name = name
         self.mac = mac
         self._network = lab.network
@@ -38,7 +38,7 @@ class Machine:
         self._stack = contextlib.ExitStack()
         with contextlib.ExitStack() as far_ends:
             words, fds, sockets = _sockets(far_ends, self._stack)
-            command = _base(name, memory_mib, lab.accelerator) + words + self._plug_nic("nic0", mac) + _boot(boot)
+            command = _base(name, memory_mib, processors, lab.accelerator) + words + self._plug_nic("nic0", mac) + _boot(boot)
             log = self._stack.enter_context(open(lab.out / f"{name}.qemu.log", "wb"))
             self.switched_on = lab.now()
             self._qemu = subprocess.Popen(
@@ -131,9 +131,9 @@ def _sockets(far_ends, near_ends):
     return words, fds, sockets
 
 
-def _base(name, memory_mib, accelerator):
+def _base(name, memory_mib, processors, accelerator):
     return ["qemu-system-x86_64", "-name", name, "-machine", "q35", "-accel", accelerator, "-cpu", "max",
-            "-smp", "1", "-m", str(memory_mib), "-nodefaults", "-no-user-config", "-display", "none",
+            "-smp", str(processors), "-m", str(memory_mib), "-nodefaults", "-no-user-config", "-display", "none",
             "-rtc", "base=utc", "-device", "virtio-rng-pci", "-device", "qemu-xhci,id=xhci",
             "-device", "pcie-root-port,id=port0,chassis=1"]
 

@@ -1,0 +1,85 @@
+"""Several connections to the disk: the network falls silent under a heavy load, and nothing is lost.
+
+It stays silent until the kernel has given up on one connection after the other, and has sent what was under way
+again on those that were left.
+"""
+
+from lab import words
+from lab.errors import LabError
+from lab.loan import STEP_SECONDS, Loan
+
+PROCESSORS = 2
+CONNECTIONS = 4
+STRESS = "/root/stress"
+STRESS_SECONDS = 90
+# The kernel's words about a request that it moves while others live.
+MOVED = r"Connection timed out, retrying \([1-3]/4 alive\)"
+
+
+def play(lab, journey, installed):
+    """Asks the kernel that is lent how it moves requests, then lends it."""
+    loan = Loan(lab, journey, installed, processors=PROCESSORS)
+    loan.prepare()
+    _look_at_queues(loan)
+    loan.lend()
+    _has_connections(loan)
+    _interrupt(loan)
+    sums = f"cd /root && sha256sum {STRESS}* | sort"
+    written = loan.desktop.run(sums, STEP_SECONDS)
+    loan.give_back()
+    with journey.leg("laptop: what was stressed compared"):
+        found = loan.laptop.run(sums, STEP_SECONDS)
+        if found != written:
+            raise LabError(f"written was\n{written}\nbut the lender has\n{found}")
+    loan.check_clean()
+
+
+def _look_at_queues(loan):
+    """A request keeps its queue when it is moved, and its cookie tells it: what the disk service relies on."""
+    with loan.journey.leg("laptop: how its kernel moves requests"):
+        copies = {}
+        for line in loan.laptop.run("/usr/lib/lab/queues 2>&1", STEP_SECONDS).splitlines():
+            processor, at, cookie = line.split()
+            copies.setdefault(processor, []).append((int(at), bytes.fromhex(cookie)))
+        homes = set()
+        for came in copies.values():
+            ways = [at for at, _ in came]
+            queues = {int.from_bytes(cookie[4:6], "big") for _, cookie in came}
+            sends = [int.from_bytes(cookie[:4], "big") for _, cookie in came]
+            if queues != {ways[0]} or len(set(ways)) != len(ways) or sends != sorted(set(sends)):
+                raise LabError(f"on connections {ways} came queues {queues}, sent {sends} times")
+            homes |= queues
+        if len(homes) != PROCESSORS:
+            raise LabError(f"each processor has a queue, but these were used: {homes}")
+
+
+def _has_connections(loan):
+    with loan.journey.leg("desktop: has several connections"):
+        queues = int(loan.desktop.run("ls /sys/block/nbd0/mq | wc -l"))
+        if queues != min(PROCESSORS, CONNECTIONS):
+            raise LabError(f"the kernel has {queues} queues")
+
+
+def _interrupt(loan):
+    laptop, desktop = loan.laptop, loan.desktop
+    here, there = laptop.console.position(), desktop.console.position()
+    with loan.journey.leg("desktop: silence under load"):
+        working = [desktop.shell.tell(f"taskset -c {processor} /usr/lib/lab/stress {STRESS}-{processor} {STRESS_SECONDS}")
+                   for processor in range(PROCESSORS)]
+        desktop.run(f"until [ -s {STRESS}-0 ] && [ -s {STRESS}-1 ]; do sleep 0.1; done", STEP_SECONDS)
+        desktop.set_silent(True)
+        desktop.console.wait(MOVED, STEP_SECONDS, there)
+        desktop.set_silent(False)
+        desktop.console.wait(words.GOES_ON, STEP_SECONDS, there)
+    with loan.journey.leg("desktop: silence until the laptop misses it"):
+        desktop.set_silent(True)
+        laptop.console.wait(words.VANISHED, STEP_SECONDS, here)
+        desktop.set_silent(False)
+        laptop.console.wait(words.BACK_AGAIN, STEP_SECONDS, here)
+    with loan.journey.leg("desktop: all that was forced out is there"):
+        for question in working:
+            status, output = desktop.shell.answer(question, STRESS_SECONDS + STEP_SECONDS)
+            if status:
+                raise LabError(f"stress ended with {status}: {output}")
+        # The first connection that is back wakes everybody, so requests of other queues come by it.
+        desktop.run("dmesg | grep 'stiefel: The lender calls the roll'")
