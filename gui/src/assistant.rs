@@ -33,6 +33,7 @@ pub struct Assistant {
     drives: Drives,
     confirm_title: gtk::Label,
     confirm_text: gtk::Label,
+    another: gtk::Button,
     work: Work,
     state: RefCell<State>,
 }
@@ -109,6 +110,7 @@ impl Assistant {
             }),
             confirm_title: built.get("confirm_title"),
             confirm_text: built.get("confirm_text"),
+            another: built.get("another"),
             work: Work {
                 icon: built.get("work_icon"),
                 title: built.get("work_title"),
@@ -141,6 +143,7 @@ impl Assistant {
         };
         on(&self.named, Self::was_named);
         on(&built.get("erase"), Self::erase);
+        on(&self.another, |this| _ = this.pages.pop());
         on(&built.get("to_file"), Self::save);
         on(&self.work.stop, |this| {
             let job = this.state.borrow().job.clone();
@@ -190,6 +193,8 @@ impl Assistant {
         show_text(&self.confirm_text, &drive.warning);
         self.state.borrow_mut().drive = Some(drive);
         self.pages.push_by_tag("confirm");
+        // Whoever presses Enter once too often erases nothing.
+        self.another.grab_focus();
     }
 
     fn erase(self: &Rc<Self>) {

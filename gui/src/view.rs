@@ -74,7 +74,7 @@ pub enum Page {
     /// This machine leaves its system.
     HandingOver(HandingOver),
     /// This system runs from a lent disk.
-    Lent(Lent),
+    Lent(Box<Lent>),
 }
 
 /// Something to read.

@@ -208,6 +208,7 @@ impl Client {
                     tokio::spawn(asking::watch(self.bus.clone(), true));
                 }
             }
+            Err(zbus::Error::MethodError(_, Some(why), _)) => self.daemon = Daemon::Gone(why),
             Err(error) => self.daemon = Daemon::Gone(error.to_string()),
         }
     }

@@ -50,7 +50,7 @@ pub(super) fn page(picture: &Picture, now: &Now) -> Page {
         return Page::Message(unknown());
     };
     match loan.state {
-        LoanState::Held | LoanState::Unknown(_) => Page::Lent(lent(picture, loan, now)),
+        LoanState::Held | LoanState::Unknown(_) => Page::Lent(Box::new(lent(picture, loan, now))),
         LoanState::Frozen => Page::Message(frozen(picture, loan, now)),
         LoanState::Closing => Page::Message(closing(picture, loan)),
         LoanState::Lost => Page::Message(lost(picture, loan)),

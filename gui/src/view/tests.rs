@@ -64,7 +64,7 @@ fn handing_over(picture: &Picture) -> HandingOver {
 
 fn lent(picture: &Picture) -> Lent {
     match page(picture) {
-        Page::Lent(lent) => lent,
+        Page::Lent(lent) => *lent,
         other => panic!("{other:?}"),
     }
 }

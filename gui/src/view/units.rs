@@ -41,7 +41,7 @@ pub fn speed(mbps: u32) -> String {
         return format!("{mbps}\u{a0}Mbit/s");
     }
     let gbps = f64::from(mbps) / 1000.0;
-    let decimals = usize::from(mbps % 1000 != 0);
+    let decimals = usize::from(!mbps.is_multiple_of(1000));
     format!("{}\u{a0}Gbit/s", number(gbps, decimals))
 }
 

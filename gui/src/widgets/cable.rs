@@ -35,8 +35,8 @@ impl Cable {
         let name = || {
             gtk::Label::builder()
                 .ellipsize(gtk::pango::EllipsizeMode::End)
-                .width_chars(14)
-                .max_width_chars(14)
+                .max_width_chars(1)
+                .hexpand(true)
                 .css_classes(["caption-heading"])
                 .build()
         };
