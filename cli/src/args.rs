@@ -24,11 +24,12 @@ struct Cli {
 /// How to begin.
 pub const FIRST: &str = "\
 The first time, as root:
-  stiefelctl update                      make the ramdisk of the running kernel
-  stiefelctl pair Workstation            make a pairing
-  stiefelctl export-boot Workstation DIR write what that machine boots from
-  stiefelctl arm                         answer its searches
-Then boot the other machine from DIR, and confirm here: stiefelctl confirm";
+  stiefelctl make-image               make the ramdisk of the running kernel
+  stiefelctl pair Workstation         make a pairing
+  stiefelctl drives                   see which drive is the stick
+  stiefelctl write-stick Workstation DRIVE   make the stick that machine boots from
+  stiefelctl arm                      answer its searches
+Then boot the other machine from it, and confirm here: stiefelctl confirm";
 
 #[derive(Subcommand)]
 enum Command {

@@ -4,6 +4,7 @@ import json
 import os
 import pty
 import subprocess
+import threading
 
 from harness import BIN, LIMIT, LINK, MANAGER, ROOT, SETTINGS, Case
 
@@ -35,6 +36,10 @@ class CtlCase(Case):
         command = [str(word) for word in (BIN / "stiefelctl", "--bus", self.address, *arguments)]
         options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True} | options
         process = self._spawn(command, **options)
+        # Whoever reads from one that says nothing more reads its end.
+        end = threading.Timer(LIMIT, process.kill)
+        end.start()
+        self.addCleanup(end.cancel)
         for stream in (process.stdin, process.stdout, process.stderr):
             if stream:
                 self.addCleanup(stream.close)
