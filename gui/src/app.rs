@@ -212,7 +212,10 @@ impl App {
     /// Tells why something was not done, where it can be seen.
     pub fn refused(&self, refusal: &Refusal) {
         match self.window() {
-            Some(window) if window.is_seen() => window.toast(&refusal.text()),
+            Some(window) if window.is_seen() => {
+                window.show_again();
+                window.toast(&refusal.text());
+            }
             _ => {
                 let told = gio::Notification::new(&refusal.text());
                 self.app.send_notification(Some("refused"), &told);

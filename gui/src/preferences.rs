@@ -17,8 +17,12 @@ use lists::{LinkList, PairingList};
 use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
 
+/// Asks the daemon; what it refuses is shown as it was.
+type Asker = Rc<dyn Fn(Ask)>;
+
 /// The dialog; it lives as long as it is open.
 pub struct PreferencesDialog {
+    app: Rc<App>,
     dialog: adw::PreferencesDialog,
     shown: RefCell<Option<Preferences>>,
     choices: [ChoiceRow; 4],
@@ -33,16 +37,37 @@ impl PreferencesDialog {
     pub fn present(app: &Rc<App>) {
         let Some(window) = app.window() else { return };
         let built = Built::from("preferences");
+        let this = Rc::new_cyclic(|this: &Weak<Self>| Self::build(app, &built, asker(app, this)));
+        autostart(app, &built.get("autostart"));
+        let reset: gtk::Button = built.get("reset");
+        let ask = asker(app, &Rc::downgrade(&this));
+        reset.connect_clicked(move |_| ask(Ask::Reset));
+        let pair: gtk::Button = built.get("pair");
+        let (that, dialog) = (app.clone(), this.dialog.clone());
+        pair.connect_clicked(move |_| {
+            dialog.close();
+            crate::assistant::Assistant::pair(&that);
+        });
+        this.show(&app.picture());
+        this.dialog.present(Some(window.widget()));
+        glib::spawn_future_local(follow(Rc::downgrade(&this), app.bus().pictures()));
+        // The dialog keeps what belongs to it.
+        let keep = RefCell::new(Some(this.clone()));
+        this.dialog.connect_closed(move |_| drop(keep.take()));
+    }
+
+    fn build(app: &Rc<App>, built: &Built, ask: Asker) -> Self {
         let choice = |id: &str, setting: &'static str| {
-            let app = app.clone();
+            let ask = ask.clone();
             ChoiceRow::new(built.get(id), move |word| {
-                app.ask(Ask::Set(setting, Setting::Word(word.to_owned())));
+                ask(Ask::Set(setting, Setting::Word(word.to_owned())));
             })
         };
         let number = |id: &str, setting: &'static str, unit: u32| {
-            NumberRow::new(app, built.get(id), setting, unit)
+            NumberRow::new(ask.clone(), built.get(id), setting, unit)
         };
-        let this = Rc::new(Self {
+        Self {
+            app: app.clone(),
             dialog: built.get("dialog"),
             shown: RefCell::default(),
             choices: [
@@ -59,25 +84,15 @@ impl PreferencesDialog {
                 number("patience_minutes", "PatienceSecs", 60),
             ],
             groups: ["power_group", "time_group", "reset_group"].map(|id| built.get(id)),
-            pairings: PairingList::new(app, built.get("pairings")),
-            links: LinkList::new(app, built.get("links")),
-        });
-        autostart(app, &built.get("autostart"));
-        let reset: gtk::Button = built.get("reset");
-        let that = app.clone();
-        reset.connect_clicked(move |_| that.ask(Ask::Reset));
-        let pair: gtk::Button = built.get("pair");
-        let (that, dialog) = (app.clone(), this.dialog.clone());
-        pair.connect_clicked(move |_| {
-            dialog.close();
-            crate::assistant::Assistant::pair(&that);
-        });
-        this.show(&app.picture());
-        this.dialog.present(Some(window.widget()));
-        glib::spawn_future_local(follow(Rc::downgrade(&this), app.bus().pictures()));
-        // The dialog keeps what belongs to it.
-        let keep = RefCell::new(Some(this.clone()));
-        this.dialog.connect_closed(move |_| drop(keep.take()));
+            pairings: PairingList::new(app, ask.clone(), built.get("pairings")),
+            links: LinkList::new(ask.clone(), built.get("links")),
+        }
+    }
+
+    /// Shows once more what is the case.
+    fn show_again(&self) {
+        self.shown.take();
+        self.show(&self.app.picture());
     }
 
     fn show(&self, picture: &Picture) {
@@ -114,6 +129,21 @@ impl PreferencesDialog {
         self.links.show(&view.links);
         self.shown.replace(Some(view));
     }
+}
+
+fn asker(app: &Rc<App>, dialog: &Weak<PreferencesDialog>) -> Asker {
+    let (app, dialog) = (app.clone(), dialog.clone());
+    Rc::new(move |ask| {
+        let (app, dialog) = (app.clone(), dialog.clone());
+        glib::spawn_future_local(async move {
+            if let Err(refusal) = app.bus().ask(ask).await {
+                app.refused(&refusal);
+                if let Some(dialog) = dialog.upgrade() {
+                    dialog.show_again();
+                }
+            }
+        });
+    })
 }
 
 async fn follow(
@@ -153,13 +183,13 @@ struct NumberRow {
 }
 
 impl NumberRow {
-    fn new(app: &Rc<App>, row: adw::SpinRow, setting: &'static str, unit: u32) -> Self {
+    fn new(ask: Asker, row: adw::SpinRow, setting: &'static str, unit: u32) -> Self {
         let known = Rc::new(Cell::new(u32::MAX));
-        let (app, asked) = (app.clone(), known.clone());
+        let asked = known.clone();
         row.connect_value_notify(move |row| {
             let value = row.value().round().clamp(0.0, f64::from(u32::MAX)) as u32;
             if asked.replace(value) != value {
-                app.ask(Ask::Set(setting, Setting::Number(value * unit)));
+                ask(Ask::Set(setting, Setting::Number(value * unit)));
             }
         });
         Self { row, known }

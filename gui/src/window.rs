@@ -83,6 +83,15 @@ impl Window {
         *shown = Some(view.clone());
     }
 
+    /// Shows it once more, although nothing has changed: somebody may have
+    /// switched a switch, and was refused.
+    pub fn show_again(&self) {
+        let view = self.0.shown.take();
+        if let Some(view) = view {
+            self.show(&view);
+        }
+    }
+
     /// Draws what moves with the time once a second, as long as it `moves`.
     pub fn tick(&self, moves: bool) {
         let mut timer = self.0.timer.borrow_mut();
@@ -112,7 +121,12 @@ impl Window {
     /// Says something in passing.
     pub fn toast(&self, text: &str) {
         let toast = adw::Toast::builder().title(text).use_markup(false).build();
-        self.0.toasts.add_toast(toast);
+        // A dialog of preferences is in front of what is said behind it.
+        let dialog = self.0.window.visible_dialog();
+        match dialog.and_downcast::<adw::PreferencesDialog>() {
+            Some(dialog) => dialog.add_toast(toast),
+            None => self.0.toasts.add_toast(toast),
+        }
     }
 
     fn show_notice(&self, notice: Option<&Notice>) {

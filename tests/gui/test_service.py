@@ -24,9 +24,10 @@ class Service(Case):
         self.see(GONE)
         self.assertNotIn("Stop Waiting", self.desk.eyes.buttons(self.app.pid))
         self.start()
-        # It finds the stiefellink plugged in, and asks.
-        self.press("Not Now")
-        self.wait_for("Reason", "cancelled")
+        self.see_no_more(GONE)
+        self.script("disarm")
+        self.press("Lend My Disk")
+        self.wait_for("Armed", True, MANAGER)
 
     def test_one_that_is_late_is_told_and_caught_up_with(self):
         self.arm()
@@ -68,3 +69,11 @@ class Service(Case):
         self.press("Lend My Disk")
         self.see("Not done, because it was not permitted")
         self.assertFalse(self.property("Armed", MANAGER))
+
+    def test_what_is_not_permitted_to_set_is_told_where_it_was_set(self):
+        self.script("deny manage")
+        self.launch()
+        self.see("Lend My Disk", "button")
+        self.act("preferences")
+        self.press("Reset to Defaults")
+        self.see("Not done, because it was not permitted")

@@ -1,5 +1,6 @@
 //! The lists of paired computers and of network connections.
 
+use super::Asker;
 use super::choice::ChoiceRow;
 use crate::app::App;
 use crate::assistant::Assistant;
@@ -14,6 +15,7 @@ use std::rc::Rc;
 /// All paired computers.
 pub struct PairingList {
     app: Rc<App>,
+    ask: Asker,
     group: adw::PreferencesGroup,
     rows: RefCell<Vec<PairingRow>>,
     /// Shown instead of nothing.
@@ -30,7 +32,7 @@ struct PairingRow {
 impl PairingList {
     /// In this group.
     #[must_use]
-    pub fn new(app: &Rc<App>, group: adw::PreferencesGroup) -> Self {
+    pub fn new(app: &Rc<App>, ask: Asker, group: adw::PreferencesGroup) -> Self {
         let nobody = adw::ActionRow::builder()
             .title(gettext("No computer is paired"))
             .css_classes(["dim-label"])
@@ -38,6 +40,7 @@ impl PairingList {
         group.add(&nobody);
         Self {
             app: app.clone(),
+            ask,
             group,
             rows: RefCell::default(),
             nobody,
@@ -64,23 +67,23 @@ impl PairingList {
     }
 
     fn add(&self, pairing: &PairingChoice) -> PairingRow {
-        let (app, path) = (&self.app, &pairing.path);
+        let (ask, path) = (&self.ask, &pairing.path);
         let row = adw::ExpanderRow::builder().use_markup(false).build();
         let name = adw::EntryRow::builder()
             .title(gettext("Name"))
             .show_apply_button(true)
             .build();
-        let (that, about) = (app.clone(), path.clone());
+        let (that, about) = (ask.clone(), path.clone());
         name.connect_apply(move |name| {
-            that.ask(Ask::Rename(about.clone(), name.text().trim().to_owned()));
+            that(Ask::Rename(about.clone(), name.text().trim().to_owned()));
         });
         let combo = adw::ComboRow::builder()
             .title(gettext("When It Asks for the Disk"))
             .use_subtitle(true)
             .build();
-        let (that, about) = (app.clone(), path.clone());
+        let (that, about) = (ask.clone(), path.clone());
         let policy = ChoiceRow::new(combo, move |word| {
-            that.ask(Ask::SetPairingPolicy(about.clone(), word.to_owned()));
+            that(Ask::SetPairingPolicy(about.clone(), word.to_owned()));
         });
         row.add_row(&name);
         row.add_row(&policy.row);
@@ -125,9 +128,9 @@ impl PairingList {
             .valign(gtk::Align::Center)
             .css_classes(["destructive-action"])
             .build();
-        let (app, path, name) = (self.app.clone(), pairing.path.clone(), pairing.name.clone());
+        let (ask, path, name) = (self.ask.clone(), pairing.path.clone(), pairing.name.clone());
         button.connect_clicked(move |button| {
-            let (app, path, button) = (app.clone(), path.clone(), button.clone());
+            let (ask, path, button) = (ask.clone(), path.clone(), button.clone());
             let title = gettext("Forget {name}?").replace("{name}", &name);
             glib::spawn_future_local(async move {
                 let body = gettext("Its sticks become useless, and cannot be made valid again.");
@@ -137,7 +140,7 @@ impl PairingList {
                 dialog.set_response_appearance("yes", adw::ResponseAppearance::Destructive);
                 dialog.set_close_response("no");
                 if dialog.choose_future(Some(&button)).await == "yes" {
-                    app.ask(Ask::Forget(path));
+                    ask(Ask::Forget(path));
                 }
             });
         });
@@ -168,7 +171,7 @@ fn close_dialog_of(widget: &gtk::Button) {
 
 /// All network connections.
 pub struct LinkList {
-    app: Rc<App>,
+    ask: Asker,
     group: adw::PreferencesGroup,
     rows: RefCell<Vec<(String, ChoiceRow, gtk::Image)>>,
 }
@@ -176,9 +179,9 @@ pub struct LinkList {
 impl LinkList {
     /// In this group.
     #[must_use]
-    pub fn new(app: &Rc<App>, group: adw::PreferencesGroup) -> Self {
+    pub fn new(ask: Asker, group: adw::PreferencesGroup) -> Self {
         Self {
-            app: app.clone(),
+            ask,
             group,
             rows: RefCell::default(),
         }
@@ -214,9 +217,9 @@ impl LinkList {
         let icon = gtk::Image::new();
         icon.set_accessible_role(gtk::AccessibleRole::Presentation);
         combo.add_prefix(&icon);
-        let (app, about) = (self.app.clone(), path.to_owned());
+        let (ask, about) = (self.ask.clone(), path.to_owned());
         let row = ChoiceRow::new(combo, move |word| {
-            app.ask(Ask::SetLinkPolicy(about.clone(), word.to_owned()));
+            ask(Ask::SetLinkPolicy(about.clone(), word.to_owned()));
         });
         self.group.add(&row.row);
         (path.to_owned(), row, icon)

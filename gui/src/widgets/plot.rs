@@ -35,16 +35,19 @@ impl Plot {
             .css_classes(["plot", class])
             .build();
         area.update_property(&[gtk::accessible::Property::Label(name)]);
-        let caption = gtk::CenterBox::new();
+        let caption = gtk::Box::builder().spacing(6).build();
         let label = gtk::Label::builder()
             .label(name)
+            .ellipsize(gtk::pango::EllipsizeMode::End)
+            .hexpand(true)
+            .xalign(0.0)
             .css_classes(["caption", "dim-label"])
             .build();
         let scale = gtk::Label::builder()
             .css_classes(["caption", "numeric", "dim-label"])
             .build();
-        caption.set_start_widget(Some(&label));
-        caption.set_end_widget(Some(&scale));
+        caption.append(&label);
+        caption.append(&scale);
         into.append(&caption);
         into.append(&area);
         let lines: Rc<RefCell<Vec<(Series, Line)>>> = Rc::default();
