@@ -1,5 +1,7 @@
 """The daemon as a service: how it begins and ends, what it tells systemd, and what it notices."""
 
+import socket
+
 from gi.repository import GLib
 
 from handoff import HandOff
@@ -113,3 +115,32 @@ class Configuration(Case):
         self.write("etc/stiefelsystem/50.toml", '[link]\nmac = "52:54:00:00:00:01"\n')
         link = f"{ROOT}/links/lan0"
         self.wait_for("Managed", False, f"{SERVICE}.Link", link)
+
+
+class FullSocket(Case):
+    """A systemd that does not listen, e.g. because it is being debugged."""
+
+    LISTENS = True
+
+    def configure(self):
+        path = self._listen()
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as flood:
+            flood.setblocking(False)
+            flood.connect(path)
+            with self.assertRaises(BlockingIOError):
+                while True:
+                    flood.send(b"X=1")
+        self.start()
+
+    def test_nobody_waits_for_it(self):
+        self.arm()
+        self.assertTrue(self.property("Armed", MANAGER))
+        self.assertIn("READY=1", self.notified_later())
+
+    def notified_later(self):
+        told = []
+        self.wait(lambda: told.extend(self.notified()) or "READY=1" in told, "the word")
+        return told
+
+    def test_nor_at_the_end(self):
+        self.assertEqual(self.terminate(), 0)

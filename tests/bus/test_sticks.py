@@ -100,6 +100,7 @@ class WriteStick(Drives):
         again = self.write_stick()
         self.wait_for("State", "done", JOB, again)
         self.assertEqual(self.property("State", JOB, job), "failed")
+        self.assertEqual(self.property("Detail", JOB, job), "the drive was pulled out")
 
     def test_only_on_a_drive_that_is_free(self):
         for state in ("busy", "read-only"):
