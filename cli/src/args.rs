@@ -24,11 +24,11 @@ struct Cli {
 /// How to begin.
 pub const FIRST: &str = "\
 The first time, as root:
-  stiefelctl make-image               make the ramdisk of the running kernel
-  stiefelctl pair Workstation         make a pairing
-  stiefelctl drives                   see which drive is the stick
-  stiefelctl write-stick Workstation DRIVE   make the stick that machine boots from
-  stiefelctl arm                      answer its searches
+  stiefelctl make-image                     make the ramdisk of the running kernel
+  stiefelctl pair Workstation               make a pairing
+  stiefelctl drives                         see which drive is the stick
+  stiefelctl write-stick Workstation DRIVE  make the stick that machine boots from
+  stiefelctl arm                            answer its searches
 Then boot the other machine from it, and confirm here: stiefelctl confirm";
 
 #[derive(Subcommand)]

@@ -12,8 +12,11 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 use stiefel_server::disk::{Access, Disk, OpenGate, Server, Stats};
+use stiefel_server::tunnel::Tunnel;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
+
+mod tunnel;
 
 /// How often the line on the terminal is written anew.
 const PROGRESS_INTERVAL: Duration = Duration::from_secs(1);
@@ -32,6 +35,12 @@ pub struct ServeArgs {
     /// Listen on a network: whoever reaches the address has the whole disk, and can read along
     #[arg(long)]
     insecure: bool,
+    /// Listen in a tunnel (WireGuard) to the machine of a pairing only; needs root
+    #[arg(long, value_name = "PAIRING", conflicts_with_all = ["listen", "insecure"])]
+    tunnel: Option<String>,
+    /// Write the other machine's side of the tunnel there, for wg-quick; whoever has it is let in
+    #[arg(long, value_name = "FILE", requires = "tunnel")]
+    tunnel_config: Option<PathBuf>,
     #[command(flatten)]
     output: Output,
 }
@@ -41,7 +50,7 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<()> {
     if !args.listen.ip().is_loopback() && !args.insecure {
         bail!(
             "NBD neither asks who comes nor encrypts, so {} is refused; listen on 127.0.0.1 and \
-             let clients come through a tunnel, or add --insecure if you trust the whole network",
+             let clients come through --tunnel, or add --insecure if you trust the whole network",
             args.listen
         );
     }
@@ -56,8 +65,7 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<()> {
         terminate: signal(SignalKind::terminate())?,
     };
     let disk = Disk::open(&args.disk, access)?;
-    let listener = TcpListener::bind(args.listen)
-        .with_context(|| format!("cannot listen on {}; name another port", args.listen))?;
+    let (listener, _tunnel) = listen(&args)?;
     let address = listener.local_addr()?;
     let server = Server::start(listener, Arc::clone(&disk), Arc::new(OpenGate))
         .context("cannot start the disk service")?;
@@ -80,6 +88,17 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<()> {
     }
     sum_up(args.output, &stats, start.elapsed());
     Ok(())
+}
+
+/// The tunnel, if there is one, lasts as long as what it is returned with.
+fn listen(args: &ServeArgs) -> anyhow::Result<(TcpListener, Option<Tunnel>)> {
+    if let Some(pairing) = &args.tunnel {
+        let (listener, tunnel) = tunnel::open(pairing, args.tunnel_config.as_deref())?;
+        return Ok((listener, Some(tunnel)));
+    }
+    let listener = TcpListener::bind(args.listen)
+        .with_context(|| format!("cannot listen on {}; name another port", args.listen))?;
+    Ok((listener, None))
 }
 
 struct Interrupts {
@@ -118,7 +137,7 @@ fn announce(args: &ServeArgs, disk: &Disk, address: SocketAddr) {
         args.disk.display(),
         bytes(export.size)
     );
-    if !address.ip().is_loopback() {
+    if !address.ip().is_loopback() && args.tunnel.is_none() {
         mention!("Whoever reaches this address has the whole disk, and can read along.");
     }
     mention!("Ctrl-C ends it.");
