@@ -21,6 +21,7 @@ pub(crate) enum Purpose {
     Request,
     Seal,
     Tunnel,
+    Serve,
 }
 
 impl Purpose {
@@ -33,6 +34,7 @@ impl Purpose {
             Self::Request => b"stiefelsystem 1 request",
             Self::Seal => b"stiefelsystem 1 seal",
             Self::Tunnel => b"stiefelsystem 1 tunnel",
+            Self::Serve => b"stiefelsystem 1 serve",
         }
     }
 }

@@ -19,5 +19,6 @@ pub mod pairing;
 pub mod preflight;
 pub mod seal;
 pub mod secret;
+pub mod standalone;
 pub mod supervisor;
 pub mod ticket;

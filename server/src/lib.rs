@@ -12,3 +12,4 @@ pub mod disk;
 pub mod fetch;
 mod http;
 pub mod sockets;
+pub mod tunnel;
