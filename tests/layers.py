@@ -6,6 +6,7 @@ usage: tools/test [LAYER ...]
   network    search, waking, bundle and tunnel between network namespaces (root)
   interop    our services and formats against other implementations
   bus        the daemon on a bus of its own
+  system     the installed daemon among real services, on a system that is booted in namespaces (root)
   machines   whole loans between two virtual machines (root)
 
 Installs what it needs first (tools/setup). Goes on after a failure and names
@@ -106,6 +107,16 @@ def bus():
     return [cargo("build", "build", "--locked", "--package", "stiefeld", "--package", "stiefelctl"), step]
 
 
+def system():
+    """cargo is left to whoever calls us, as above."""
+    (step,) = scripts("tests/system/run")
+    if not step.missing:
+        kept = [f"{name}={os.environ[name]}" for name in ("STIEFEL_CACHE",) if name in os.environ]
+        step.command = ["env", "STIEFEL_BUILT=yes", *kept, *step.command]
+        step.root = True
+    return [Step("build", ["tools/build"]), step]
+
+
 def machines():
     (step,) = scripts("tests/vm/run")
     if not step.missing:
@@ -119,6 +130,7 @@ LAYERS = {
     "network": network,
     "interop": lambda: scripts("tests/interop/*/run"),
     "bus": bus,
+    "system": system,
     "machines": machines,
 }
 

@@ -3,9 +3,10 @@
 import os
 import pathlib
 import shutil
+import signal
 import subprocess
 
-from harness import MANAGER, MOCKED, SERVICE, TREE, Case
+from harness import MANAGER, MOCKED, ROOT, SERVICE, TREE, Case
 
 UPOWERD = "/usr/libexec/upowerd"
 POLKITD = next(
@@ -13,7 +14,7 @@ POLKITD = next(
     "",
 )
 
-# Commands come on standard input, a line each: SUPPLY ATTRIBUTE VALUE.
+# Commands come on standard input, a line each: SUPPLY ATTRIBUTE VALUE, or a signal's number.
 BATTERY = """
 import gi, subprocess, sys
 gi.require_version("UMockdev", "1.0")
@@ -30,10 +31,13 @@ upowerd = subprocess.Popen([sys.argv[1]], stderr=subprocess.DEVNULL)
 print("ready", flush=True)
 for line in sys.stdin:
     supply, *pairs = line.split()
+    if not pairs:
+        upowerd.send_signal(int(supply))
+        continue
     for attribute, value in zip(pairs[::2], pairs[1::2]):
         bed.set_attribute(supplies[supply], attribute, value)
     bed.uevent(supplies[supply], "change")
-upowerd.terminate()
+upowerd.kill()
 upowerd.wait()
 """
 
@@ -82,6 +86,30 @@ class UPower(Case):
         self.tell(self.bed, "AC online 1")
         self.wait_for("OnAc", True, MANAGER)
         self.wait_for("BatteryWarning", "none", MANAGER)
+
+    def test_a_upower_that_hangs_holds_nobody_up_and_is_heard_when_it_goes_on(self):
+        self.wait_for("Battery", 80, MANAGER)
+        self.tell(self.bed, f"{signal.SIGSTOP:d}")
+        self.kill()
+        self.start()
+        self.arm()
+        self.call(ROOT, MANAGER, "Disarm")
+        # What nobody says is not known; nothing of it is made up.
+        self.assertEqual(self.property("Battery", MANAGER), -1)
+        log = self.folder / "log"
+        self.wait(lambda: "cannot ask UPower" in log.read_text(), "the end of its patience")
+        self.tell(self.bed, f"{signal.SIGCONT:d}")
+        self.wait_for("Battery", 80, MANAGER)
+
+    def test_a_upower_that_is_killed_while_it_hangs_is_absent(self):
+        self.wait_for("Battery", 80, MANAGER)
+        self.tell(self.bed, f"{signal.SIGSTOP:d}")
+        self.stop_upower(self.bed)
+        self.wait(lambda: not self._owner(self.OWN[0]), "the end of UPower")
+        self.arm()
+        self.bed = self.start_upower()
+        self.tell(self.bed, "BAT0 energy_now 30000000 capacity 50")
+        self.wait_for("Battery", 50, MANAGER)
 
     def test_a_upower_that_starts_anew_is_heard(self):
         self.wait_for("Battery", 80, MANAGER)

@@ -12,7 +12,7 @@ use zbus::fdo;
 use zbus::proxy::CacheProperties;
 
 const NAME: &str = "org.freedesktop.UPower";
-/// A UPower that has not answered by now is treated as absent.
+/// A UPower that has not answered by now is treated as absent, and asked again after as long.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// `UP_DEVICE_KIND_BATTERY` (libupower-glib/up-types.h).
 const BATTERY: u32 = 2;
@@ -65,18 +65,23 @@ pub async fn watch(
     let mut hints = hints(&bus).await.map_err(lost)?;
     start(&bus).await;
     let mut last = None;
+    let mut silent = false;
     loop {
-        let now = match tokio::time::timeout(PATIENCE, ask(&bus)).await {
+        let answer = tokio::time::timeout(PATIENCE, ask(&bus)).await;
+        let trouble = match &answer {
+            Ok(Ok(_)) => None,
+            Ok(Err(error)) => Some(error.to_string()),
+            Err(_) => Some(format!("no answer for {} s", PATIENCE.as_secs())),
+        };
+        if let Some(trouble) = &trouble
+            && !silent
+        {
+            tracing::warn!("cannot ask UPower: {trouble}");
+        }
+        silent = trouble.is_some();
+        let now = match answer {
             Ok(Ok(Some(now))) => Some(now),
-            Ok(Ok(None)) => sysfs(),
-            Ok(Err(error)) => {
-                tracing::warn!("cannot ask UPower: {error}");
-                sysfs()
-            }
-            Err(_) => {
-                tracing::warn!("UPower has not answered for {} s", PATIENCE.as_secs());
-                sysfs()
-            }
+            Ok(Ok(None) | Err(_)) | Err(_) => sysfs(),
         };
         if let Some(now) = now
             && last.replace(now) != Some(now)
@@ -92,6 +97,8 @@ pub async fn watch(
             heard = uevents.recv() => if heard.is_none() {
                 return Ok(());
             },
+            // What goes on after it hung need not have anything to signal.
+            () = tokio::time::sleep(PATIENCE), if silent => {}
         }
     }
 }
