@@ -7,6 +7,8 @@ usage: tools/test [LAYER ...]
   interop    our services and formats against other implementations
   bus        the daemon on a bus of its own
   system     the installed daemon among real services, on a system that is booted in namespaces (root)
+  screen     the application, in a Debian 13 tree: its own tests, its window, tray and
+             notifications against a simulated daemon, the same in GNOME Shell (root)
   machines   whole loans between two virtual machines (root)
 
 Installs what it needs first (tools/setup). Goes on after a failure and names
@@ -117,6 +119,21 @@ def system():
     return [Step("build", ["tools/build"]), step]
 
 
+def screen():
+    """Everything but the daemon is built and run where GTK is, see tools/gui-root."""
+    inside = ["tools/gui-root"]
+    cargo_inside = [*inside, "cargo"]
+    crate = ["--package", "stiefel-gui", "--locked"]
+    return [
+        cargo("daemon", "build", "--locked", "--package", "stiefeld"),
+        Step("lints", [*cargo_inside, "clippy", *crate, "--all-targets", "--", "--deny", "warnings"]),
+        Step("tests", [*cargo_inside, "test", *crate]),
+        Step("build", [*cargo_inside, "build", *crate]),
+        Step("desktop", [*inside, "tests/gui/inside"]),
+        Step("gnome-shell", [*inside, "tests/gui/inside", "gnome"]),
+    ]
+
+
 def machines():
     (step,) = scripts("tests/vm/run")
     if not step.missing:
@@ -131,6 +148,7 @@ LAYERS = {
     "interop": lambda: scripts("tests/interop/*/run"),
     "bus": bus,
     "system": system,
+    "screen": screen,
     "machines": machines,
 }
 
