@@ -146,6 +146,8 @@ class Case(harness.Case):
     SERVICES = []
     # A file of tests/simulations.
     MACHINE = "ready"
+    # What has been played.
+    played = None
 
     def setUp(self):
         self.desk = desk()
@@ -167,9 +169,22 @@ class Case(harness.Case):
             super()._start_bus()
 
     def start(self):
-        simulation = SIMULATIONS / f"{self.MACHINE}.sim"
-        self.ARGUMENTS = ["--simulate", simulation, "--state", self.machine]
+        """What the simulation says happens once; a daemon that is started again finds what was left."""
+        self.ARGUMENTS = []
+        if self.played != self.MACHINE:
+            simulation = SIMULATIONS / f"{self.MACHINE}.sim"
+            self.ARGUMENTS = ["--simulate", simulation, "--state", self.machine]
+            self.played = self.MACHINE
         super().start()
+
+    def become(self, machine):
+        """Another machine, of which the application has seen nothing yet."""
+        self.kill()
+        shutil.rmtree(self.machine)
+        self.machine.mkdir()
+        self.MACHINE, self.played = machine, None
+        self.write("etc/stiefelsystem/00-patient.toml", harness.PATIENT)
+        self.start()
 
     def pairing(self, name):
         """The object of the pairing that is called so."""
@@ -246,17 +261,50 @@ class Case(harness.Case):
     def see_no_more(self, name, role=None):
         self.wait(lambda: not self.desk.eyes.find(self.app.pid, name, role), f"the end of {name!r}")
 
+    def type(self, name, text):
+        """Into the field of that name, in place of what is there."""
+        fields = []
+
+        def is_there():
+            found = self.desk.eyes.find(self.app.pid, name)
+            fields[:] = [one for one in map(self.desk.eyes.field, found) if one]
+            return fields
+
+        self.wait(is_there, f"a field called {name!r}")
+        self.assertTrue(fields[0].set_text_contents(text))
+
+    def hear(self, text):
+        """Waits until it was announced to those who cannot see it."""
+        self.wait(lambda: text in self.desk.eyes.noted, lambda: f"{text!r} among {self.desk.eyes.noted}")
+
     def press(self, name, role="button"):
-        """Waits for a button that can be pressed, and presses it."""
-        button = []
+        """Waits for something that can be pressed, and presses it."""
+        ready = []
 
         def is_ready():
             found = self.desk.eyes.find(self.app.pid, name, role)
-            button[:] = [one for one in found if self.desk.eyes.is_sensitive(one)]
-            return button
+            ready[:] = [one for one in found if self.desk.eyes.can_be_pressed(one)]
+            return ready
 
-        self.wait(is_ready, f"{role} called {name!r} that can be pressed")
-        self.desk.eyes.press(button[0])
+        self.wait(is_ready, f"{role or 'something'} called {name!r} that can be pressed")
+        self.assertTrue(self.desk.eyes.press(ready[0]), f"{name!r} could not be pressed")
+
+    def choose(self, name):
+        """A row of a list, by the keyboard, as rows are chosen by who cannot see them."""
+        self.see(name)
+        steps = []
+
+        def is_reached():
+            focused = self.desk.eyes.focused(self.app.pid)
+            if focused and focused.get_name() == name:
+                return True
+            # Down goes on within a list, Tab to the next one.
+            steps.append("Tab" if steps and steps[-1] == "Down" else "Down")
+            self.desk.screen.keys(steps[-1])
+            return False
+
+        self.wait(is_reached, f"the keyboard at {name!r}")
+        self.desk.screen.keys("Return")
 
     def wait(self, condition, what):
         """Handles signals until the condition holds; `what` may be a function that says what did not.

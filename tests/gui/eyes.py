@@ -79,11 +79,32 @@ class Eyes:
         except GLib.Error:
             return False
 
+    def field(self, node):
+        """Where text can be put: the node itself, or the part of it that takes it."""
+        todo = [node]
+        while todo:
+            one = todo.pop(0)
+            if one.is_editable_text():
+                return one.get_editable_text_iface()
+            todo += [one.get_child_at_index(at) for at in range(one.get_child_count())]
+        return None
+
+    def focused(self, pid):
+        """What has the keyboard."""
+        for node, _ in self.shown(pid):
+            if node.get_state_set().contains(Atspi.StateType.FOCUSED):
+                return node
+        return None
+
+    def can_be_pressed(self, node):
+        """Labels have actions too, such as copying, and rows have none."""
+        actions = node.get_action_iface()
+        return (node.get_role_name() != "label" and self.is_sensitive(node)
+                and actions is not None and actions.get_n_actions() > 0)
+
     def press(self, node):
         """Does what a click on it does."""
-        actions = node.get_action_iface()
-        assert actions is not None and actions.get_n_actions(), f"{node.get_name()!r} cannot be pressed"
-        assert actions.do_action(0), f"{node.get_name()!r} was not pressed"
+        return node.get_action_iface().do_action(0)
 
     def buttons(self, pid):
         """Names of all that can be pressed now."""

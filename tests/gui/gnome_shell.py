@@ -3,7 +3,7 @@
 Run by themselves, since the desktop is another one: tests/gui/inside gnome
 """
 
-from desk import APP, MANAGER, ROOT, Case
+from desk import MANAGER, Case
 from gnome import INDICATORS, TOGGLE
 
 # The icon of the application in the panel.
@@ -77,5 +77,3 @@ class Shell(Case):
         self.shell.until(f"!{LEND}.checked", "the quick setting to be off without a daemon")
 
 
-if __name__ == "__main__":
-    raise SystemExit(__doc__ + APP + ROOT)

@@ -100,8 +100,7 @@ class Stage(desk.Case):
             self.kill()
             shutil.rmtree(self.machine)
             self.machine.mkdir()
-            self.daemon = None
-        self.MACHINE = simulation
+        self.MACHINE, self.played = simulation, None
         self.start()
 
 
