@@ -24,6 +24,7 @@ pub struct LentPage {
     ending_title: gtk::Label,
     ending_text: gtk::Label,
     ending_until: Ticking,
+    ending_button: gtk::Button,
     warnings: Rows,
     meters: [[gtk::Label; 3]; 3],
     rates: Plot,
@@ -52,6 +53,7 @@ impl LentPage {
             ending_title: built.get("ending_title"),
             ending_text: built.get("ending_text"),
             ending_until: Ticking::of(built.get("ending_until")),
+            ending_button: built.get("ending_button"),
             warnings: Rows::new(built.get("warnings"), Some(built.get("warnings_group"))),
             meters: ["read", "written", "latency"].map(meter),
             rates: Plot::within(&plots, 96, "first", &rates),
@@ -86,7 +88,13 @@ impl LentPage {
             show_meter(labels, meter);
         }
         self.lender.show(&view.lender);
-        show_button(&self.give_back, Some(&view.give_back));
+        // It stands where it is wanted, and once only.
+        let (above, below) = match view.ending {
+            Some(_) => (Some(&view.give_back), None),
+            None => (None, Some(&view.give_back)),
+        };
+        show_button(&self.ending_button, above);
+        show_button(&self.give_back, below);
         self.history.borrow_mut().push(now_usec(), view.moving);
         self.tick();
     }

@@ -9,6 +9,9 @@ use gettextrs::gettext;
 use stiefel_dbus::names;
 use stiefel_dbus::words::{LinkPolicy, LinkState, PairingPolicy, Presence, Role, Verdict};
 
+/// How long the disk's coming back is news: a quarter of an hour.
+const WELCOME_USEC: u64 = 900_000_000;
+
 /// The page.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Home {
@@ -31,7 +34,7 @@ pub(super) fn page(picture: &Picture, now: &Now) -> Home {
     let armed = picture.machine.armed;
     let (title, body) = match armed {
         true => waiting(picture),
-        false => ready(picture),
+        false => ready(picture, now),
     };
     Home {
         waiting: armed,
@@ -63,10 +66,13 @@ pub(super) fn page(picture: &Picture, now: &Now) -> Home {
     }
 }
 
-fn ready(picture: &Picture) -> (String, String) {
+fn ready(picture: &Picture, now: &Now) -> (String, String) {
     if picture.machine.role != Role::Lender {
         let body = gettext("The service is newer than this window. Start the application again.");
         return (gettext("This Disk Cannot Be Lent Now"), body);
+    }
+    if let Some(welcome) = welcome(picture, now) {
+        return welcome;
     }
     let body = match willing(picture).as_slice() {
         [only] => fill(
@@ -81,6 +87,24 @@ fn ready(picture: &Picture) -> (String, String) {
         ),
     };
     (gettext("Ready to Lend"), body)
+}
+
+/// What somebody wants to read first who comes back to this computer.
+fn welcome(picture: &Picture, now: &Now) -> Option<(String, String)> {
+    let last = picture.machine.last_loan.as_ref()?;
+    let since = now.epoch_usec.saturating_sub(last.back_usec);
+    if last.back_usec == 0 || since > WELCOME_USEC {
+        return None;
+    }
+    let body = match picture.pairing(&last.borrower) {
+        Some(pairing) => fill(
+            &gettext("{name} has given it back. Everything you did there is here."),
+            "name",
+            &pairing.name,
+        ),
+        None => gettext("It has been given back. Everything you did over there is here."),
+    };
+    Some((gettext("Your Disk Is Back"), body))
 }
 
 fn waiting(picture: &Picture) -> (String, String) {

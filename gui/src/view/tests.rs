@@ -1,13 +1,14 @@
 //! Every state, and a word of a newer daemon for each enumeration.
 
+mod dialogs;
+
 use super::*;
-use crate::picture::{Check, Drive, Job, Loan, Settings};
+use crate::picture::{Check, Job, Loan};
 use crate::samples::{self, MINUTE_USEC, NOW_USEC, WORKSTATION};
 use stiefel_dbus::names;
 use stiefel_dbus::words::{
-    AtDeadline, BatteryWarning, Cable, DiskHealth, DriveState, Ending, JobPhase, LinkPolicy,
-    LinkState, LoanState, OnAcLoss, OnBattery, OnLowPower, PairingPolicy, Presence, Remedy, Step,
-    Trigger, Verdict,
+    AtDeadline, BatteryWarning, Cable, DiskHealth, Ending, JobPhase, LinkPolicy, LinkState,
+    LoanState, PairingPolicy, Presence, Remedy, Step, Trigger, Verdict,
 };
 
 const NEWER: &str = "from-the-future";
@@ -184,6 +185,27 @@ fn ready_and_waiting() {
         picture.pairings[0].policy = PairingPolicy::Never;
     });
     assert_eq!(home(&nobody).title, "Nobody to Wait For");
+}
+
+#[test]
+fn a_disk_that_has_just_come_back_is_news() {
+    let back = samples::given_back();
+    assert_eq!(home(&back).title, "Your Disk Is Back");
+    assert!(home(&back).body.contains("Workstation"));
+    let later = Now {
+        epoch_usec: NOW_USEC + 60 * MINUTE_USEC,
+        ..now()
+    };
+    match View::of(&back, &later).page {
+        Page::Home(home) => assert_eq!(home.title, "Ready to Lend"),
+        other => panic!("{other:?}"),
+    }
+    let armed = changed(&back, |picture| picture.machine.armed = true);
+    assert_eq!(home(&armed).title, "Waiting for Workstation");
+    let away = changed(&back, |picture| {
+        picture.machine.last_loan.as_mut().unwrap().back_usec = 0;
+    });
+    assert_eq!(home(&away).title, "Ready to Lend");
 }
 
 #[test]
@@ -437,108 +459,6 @@ fn unknown_words_are_shown_as_the_contract_tells() {
 }
 
 #[test]
-fn unknown_words_of_settings_stay_as_they_are() {
-    let picture = changed(&samples::ready(), |picture| {
-        picture.settings = Some(Settings {
-            on_battery: OnBattery::from(NEWER),
-            battery_percent: 30,
-            on_ac_loss: OnAcLoss::from(NEWER),
-            on_plug: PairingPolicy::from(NEWER),
-            countdown_secs: 10,
-            confirm_secs: 60,
-            offer_secs: 601,
-            patience_secs: 600,
-            on_low_power: OnLowPower::from(NEWER),
-        });
-        picture.pairings[0].policy = NEWER.into();
-        picture.links[0].policy = NEWER.into();
-    });
-    let preferences = Preferences::of(&picture);
-    let lending = preferences.lending.unwrap();
-    assert_eq!(lending.offer_minutes, 11);
-    for choice in [
-        &lending.on_battery,
-        &lending.on_ac_loss,
-        &lending.on_plug,
-        &lending.on_low_power,
-        &preferences.pairings[0].policy,
-        &preferences.links[0].policy,
-    ] {
-        assert_eq!(choice.words[choice.selected], NEWER);
-        assert_eq!(choice.labels.len(), choice.words.len());
-    }
-    let known = Preferences::of(&samples::ready());
-    assert_eq!(known.pairings[0].policy.words.len(), 3);
-    assert_eq!(known.lending, None);
-}
-
-#[test]
-fn names_are_checked_before_the_daemon_is_asked() {
-    let pairings = samples::ready().pairings;
-    let trouble = |name: &str| name_trouble(name, &pairings);
-    assert_eq!(trouble("Bench"), None);
-    assert_eq!(trouble(" Bench "), None);
-    assert_eq!(trouble("  "), Some(NameTrouble::Empty));
-    assert_eq!(trouble("Workstation "), Some(NameTrouble::Taken));
-    assert_eq!(trouble("a\u{7}b"), Some(NameTrouble::Control));
-    assert_eq!(trouble(&"ü".repeat(24)), None);
-    assert_eq!(trouble(&"ü".repeat(25)), Some(NameTrouble::TooLong));
-}
-
-#[test]
-fn only_drives_that_can_be_written_to_can_be_chosen() {
-    let states = [
-        DriveState::Busy,
-        DriveState::ReadOnly,
-        DriveState::TooSmall,
-        DriveState::NoMedium,
-        DriveState::from(NEWER),
-        DriveState::Free,
-        DriveState::Mounted,
-    ];
-    let rows = drives(&states.clone().map(drive));
-    let usable: Vec<_> = rows.iter().map(|row| row.usable).collect();
-    assert_eq!(usable, [true, true, false, false, false, false, false]);
-    assert!(!rows[0].mounted && rows[1].mounted);
-    assert!(rows[0].warning.contains("PHOTOS") && rows[0].warning.contains("SanDisk"));
-    let texts: std::collections::HashSet<_> = rows.iter().map(|row| &row.text).collect();
-    // Busy and unknown are one, and so are free and mounted: both hold something.
-    assert_eq!(texts.len(), states.len() - 2);
-}
-
-#[test]
-fn writing_a_stick_is_told_from_the_beginning_to_each_end() {
-    let of = |state: JobState, phase: JobPhase| {
-        let job = Job {
-            phase,
-            ..job(JobKind::WriteStick, state)
-        };
-        Writing::of(Some(&job), "Workstation")
-    };
-    assert_eq!(Writing::of(None, "Workstation").progress, None);
-    let writing = of(JobState::Running, JobPhase::Writing);
-    assert_eq!(writing.text, "1 minute left");
-    assert_eq!(writing.end, None);
-    assert_ne!(
-        of(JobState::Running, JobPhase::Verifying).title,
-        writing.title
-    );
-    assert_eq!(Writing::forgotten().end, Some(StickEnd::Failed));
-    let newer = of(NEWER.into(), NEWER.into());
-    assert_eq!(newer.end, None);
-    assert_eq!(of(JobState::Done, JobPhase::None).end, Some(StickEnd::Done));
-    assert_eq!(
-        of(JobState::Cancelled, JobPhase::None).end,
-        Some(StickEnd::Cancelled)
-    );
-    let failed = of(JobState::Failed, JobPhase::None);
-    assert_eq!(
-        (failed.end, failed.text.as_str()),
-        (Some(StickEnd::Failed), "A detail")
-    );
-}
-
-#[test]
 fn equal_pictures_give_equal_views() {
     for picture in [samples::ready(), asked(), samples::held()] {
         assert_eq!(view(&picture), view(&picture.clone()));
@@ -595,18 +515,5 @@ fn job(kind: JobKind, state: JobState) -> Job {
         progress: 0.25,
         remaining_usec: MINUTE_USEC,
         detail: "a detail".into(),
-    }
-}
-
-fn drive(state: DriveState) -> Drive {
-    Drive {
-        path: names::drive_path("sdb"),
-        device: "/dev/sdb".into(),
-        model: "SanDisk Ultra Fit".into(),
-        serial: "4C530001".into(),
-        size: 15_376_318_464,
-        bus: "usb".into(),
-        volumes: vec!["PHOTOS".into()],
-        state,
     }
 }
