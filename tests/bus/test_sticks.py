@@ -63,6 +63,7 @@ class WriteStick(Drives):
         self.assertEqual(self.property("Kind", JOB, job), "write-stick")
         self.assertEqual(self.property("Subject", JOB, job), self.pairing)
         self.assertEqual(self.property("ImageState", MANAGER), "ready")
+        self.assertEqual(self.property("State", DRIVE, SDB), "busy")
         # Nobody leaves in the middle of it.
         self.wait(lambda: self.property("Blockers"), "the blocker")
         self.assert_refused("Blocked", ROOT, HANDOFF, "Begin", "(oa{sv})", self.pairing, {})
@@ -75,6 +76,7 @@ class WriteStick(Drives):
         self.wait_for("Phase", "verifying", JOB, job)
         self.script("open before write-stick")
         self.wait_for("State", "done", JOB, job)
+        self.wait_for("State", "free", DRIVE, SDB)
         self.assertEqual(self.property("Phase", JOB, job), "")
         self.assertGreater(self.property("LastStickUsec", PAIRING, self.pairing), 10**15)
         self.wait_for("Blockers", [])

@@ -29,6 +29,8 @@ pub enum Work {
 pub(super) struct Job {
     kind: words::JobKind,
     subject: Option<PairingId>,
+    /// The drive that it writes to.
+    drive: Option<String>,
     state: words::JobState,
     progress: Progress,
     detail: String,
@@ -47,7 +49,7 @@ impl Daemon {
             Some(_) => return Err(Refused::JobRuns),
             None => {}
         }
-        let number = self.new_job(kind, None)?;
+        let number = self.new_job(kind, None, None)?;
         self.outbox.work = Some(Work::MakeImage(number));
         Ok(Answer::Begun(number))
     }
@@ -56,6 +58,7 @@ impl Daemon {
         &mut self,
         kind: words::JobKind,
         subject: Option<PairingId>,
+        drive: Option<String>,
     ) -> Result<u32, Refused> {
         if self.ending {
             return Err(Refused::Blocked("the daemon is about to end".into()));
@@ -64,6 +67,7 @@ impl Daemon {
         let job = Job {
             kind,
             subject,
+            drive,
             state: words::JobState::Running,
             progress: Progress::of(0.0),
             detail: String::new(),
@@ -127,6 +131,11 @@ impl Daemon {
         let running = |(_, job): &(&u32, &Job)| job.state == words::JobState::Running;
         let (number, job) = self.jobs.iter().find(running)?;
         Some((*number, job))
+    }
+
+    /// The drive that is being written to.
+    pub(super) fn written_drive(&self) -> Option<&str> {
+        self.running_job()?.1.drive.as_deref()
     }
 
     /// Whether the ramdisk is being made, and whether a stick is.

@@ -27,7 +27,7 @@ impl Daemon {
     ) -> Result<Answer, Refused> {
         let record = self.records.get(&pairing).ok_or(Refused::NotPaired)?;
         let record = record.pairing.clone();
-        let (kind, target) = self.target(medium)?;
+        let (kind, target, drive) = self.target(medium)?;
         if let Some(Trouble(why)) = &self.no_sticks {
             return Err(Refused::NotSupported(why.clone()));
         }
@@ -41,7 +41,7 @@ impl Daemon {
             return Err(Refused::ImageMissing);
         }
         let ticket = world::stick_ticket(record, self.lender.clone())?;
-        let number = self.new_job(kind, Some(pairing))?;
+        let number = self.new_job(kind, Some(pairing), drive)?;
         let stick = Stick {
             ticket,
             pairing,
@@ -53,19 +53,22 @@ impl Daemon {
     }
 
     /// What may be written to.
-    fn target(&self, medium: Medium) -> Result<(JobKind, Target), Refused> {
+    fn target(&self, medium: Medium) -> Result<(JobKind, Target, Option<String>), Refused> {
         match medium {
-            Medium::File(fd) => Ok((JobKind::SaveStick, Target::File(fd))),
+            Medium::File(fd) => Ok((JobKind::SaveStick, Target::File(fd), None)),
             Medium::Block { fd, device } => {
                 let drive = self.drives.iter().find(|drive| drive.device == device);
                 let drive = drive.ok_or(Refused::NotRemovable)?;
                 writable(drive, false)?;
-                Ok((JobKind::WriteStick, Target::OpenDrive(fd)))
+                let name = drive.name.clone();
+                Ok((JobKind::WriteStick, Target::OpenDrive(fd), Some(name)))
             }
             Medium::Drive { name, unmount } => {
                 let drive = self.drives.iter().find(|drive| drive.name == name);
                 writable(drive.ok_or(Refused::NoDrive)?, unmount)?;
-                Ok((JobKind::WriteStick, Target::Drive { name, unmount }))
+                let written = Some(name.clone());
+                let target = Target::Drive { name, unmount };
+                Ok((JobKind::WriteStick, target, written))
             }
         }
     }
@@ -80,7 +83,10 @@ impl Daemon {
     pub(super) fn drives_by_name(&self) -> BTreeMap<String, DriveView> {
         let show = |drive: &Drive| {
             let view = DriveView {
-                state: state(drive),
+                state: match self.written_drive() == Some(&drive.name) {
+                    true => DriveState::Busy,
+                    false => state(drive),
+                },
                 drive: drive.clone(),
             };
             (drive.name.clone(), view)
