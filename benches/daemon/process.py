@@ -20,11 +20,20 @@ class Process:
         return len(os.listdir(self.proc / "task"))
 
     def wakeups(self):
-        """How often one of its threads was put on a processor since it began. A thread that has
-        ended meanwhile is not counted."""
-        count = 0
+        """How often each of its threads was put on a processor since it began."""
+        counts = {}
         for task in (self.proc / "task").iterdir():
-            for line in (task / "status").read_text().splitlines():
-                if "ctxt_switches" in line:
-                    count += int(line.split()[1])
-        return count
+            lines = (task / "status").read_text().splitlines()
+            counts[task.name] = sum(int(line.split()[1]) for line in lines if "ctxt_switches" in line)
+        return counts
+
+    def processor_secs(self):
+        """Time on a processor, for itself and in the kernel."""
+        fields = (self.proc / "stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def woken(before, after):
+    """Wake-ups between two looks at the threads. One that has ended was woken for that at least."""
+    ended = len(before.keys() - after.keys())
+    return ended + sum(count - before.get(thread, 0) for thread, count in after.items())
