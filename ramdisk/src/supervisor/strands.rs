@@ -6,6 +6,8 @@
 
 use std::net::TcpStream;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::panic::resume_unwind;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use stiefel_core::nbd::strands::Strand;
@@ -43,16 +45,27 @@ impl Strands {
         }
     }
 
-    /// Connects all for the first time. What was connected before an error is given up, and
-    /// its serials are not used again.
+    /// Connects all for the first time, at the same time. What was connected before an error is
+    /// given up, and its serials are not used again.
     pub(super) fn connect(&mut self) -> Result<Export, HandshakeError> {
         self.each.clear();
+        let slots = (0..STRANDS).filter_map(Slot::new);
+        let serials = self.newest + 1..;
+        self.newest += u64::from(STRANDS);
+        let dialled: Vec<_> = thread::scope(|scope| {
+            let dial = |(slot, serial)| {
+                scope.spawn(move || (serial, connection::dial(strand(slot, serial))))
+            };
+            let calls: Vec<_> = slots.zip(serials).map(dial).collect();
+            let joined = calls.into_iter().map(thread::ScopedJoinHandle::join);
+            joined
+                .map(|joined| joined.unwrap_or_else(|panic| resume_unwind(panic)))
+                .collect()
+        });
         let mut export = None;
-        for slot in (0..STRANDS).filter_map(Slot::new) {
-            self.newest += 1;
-            let serial = self.newest;
-            let (stream, found) = connection::dial(strand(slot, serial))?;
-            export.get_or_insert(found);
+        for (serial, outcome) in dialled {
+            let (stream, found) = outcome?;
+            export = Some(found);
             self.each.push(Connection::Alive(Socket { stream, serial }));
         }
         self.watch.connect()?;
