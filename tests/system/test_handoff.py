@@ -102,6 +102,20 @@ class HandOff(Booted):
         self.addCleanup(lock.stdin.close)
         self.wait(lambda: "Upgrade" in str(self.property("Blockers")), "the lock of the other logind")
 
+    def test_without_logind_it_fails_and_says_so(self):
+        self.run_in("systemctl", "mask", "--runtime", "--now", LOGIND)
+        self.addCleanup(self.run_in, "systemctl", "start", LOGIND)
+        self.addCleanup(self.run_in, "systemctl", "unmask", "--runtime", LOGIND)
+        # Also one that has never seen any.
+        self.run_in("systemctl", "restart", UNIT)
+        self.prime()
+        self.begin(self.pairing)
+        self.confirm()
+        self.wait_for_states("announced", "preparing", "idle")
+        self.assertEqual(self.property("Reason"), "step-failed")
+        self.assertIn("keep the machine from suspending", self.property("Detail"))
+        self.assertFalse((self.system.root / "run/stiefelsystem/hand-off").exists())
+
     def test_a_daemon_that_is_killed_in_the_middle_leaves_nothing_behind(self):
         self.begin_and_hang()
         before = self.unit("MainPID")
