@@ -292,15 +292,14 @@ class Case(harness.Case):
     def choose(self, name):
         """A row of a list, by the keyboard, as rows are chosen by who cannot see them."""
         self.see(name)
-        steps = []
 
         def is_reached():
             focused = self.desk.eyes.focused(self.app.pid)
             if focused and focused.get_name() == name:
                 return True
-            # Down goes on within a list, Tab to the next one.
-            steps.append("Tab" if steps and steps[-1] == "Down" else "Down")
-            self.desk.screen.keys(steps[-1])
+            # Down goes on within a list of rows, Tab to what comes behind it.
+            beside = self.desk.eyes.rows_beside(focused) if focused else []
+            self.desk.screen.keys("Down" if name in beside else "Tab")
             return False
 
         self.wait(is_reached, f"the keyboard at {name!r}")

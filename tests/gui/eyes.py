@@ -96,6 +96,14 @@ class Eyes:
                 return node
         return None
 
+    def rows_beside(self, node):
+        """Names of the rows of its list, if it is one of them."""
+        parent = node.get_parent()
+        if node.get_role_name() != "list item" or parent is None:
+            return []
+        children = [parent.get_child_at_index(at) for at in range(parent.get_child_count())]
+        return [child.get_name() for child in children if child is not None]
+
     def can_be_pressed(self, node):
         """Labels have actions too, such as copying, and rows have none."""
         actions = node.get_action_iface()

@@ -20,14 +20,12 @@ class Shell(Case):
         self.shell = self.desk.screen
 
     def click(self, label):
-        """An entry of the icon's menu."""
+        """An entry of the icon's menu, which is brought up to date when it opens."""
+        self.shell.until(f"!!{ICON} && ({ICON}.menu.isOpen || ({ICON}.menu.open(), false))", "the menu")
+        self.addCleanup(self.shell.eval, f"{ICON}?.menu.close(); true")
         self.shell.until(f"{LABELS}.includes('{label}')", f"the entry {label}")
         self.shell.click(f"{ICON}.menu._getMenuItems().find(i => i.label?.text === '{label}')")
-
-    def open_menu(self):
-        self.shell.until(f"!!{ICON}", "the icon")
-        self.shell.eval(f"{ICON}.menu.open(); true")
-        self.addCleanup(self.shell.eval, f"{ICON}?.menu.close(); true")
+        self.shell.until(f"!{ICON}?.menu.isOpen", "the end of the menu")
 
     def test_the_extensions_are_loaded(self):
         for uuid in (INDICATORS, TOGGLE):
@@ -36,11 +34,9 @@ class Shell(Case):
 
     def test_the_icon_and_its_menu(self):
         self.launch("--background")
-        self.open_menu()
         self.click("Lend My Disk")
         self.wait_for("Armed", True, MANAGER)
         self.begin(self.pairing("Workstation"))
-        self.open_menu()
         self.click("Not Now")
         self.wait_for("State", "idle")
         self.assertEqual(self.property("Reason"), "cancelled")

@@ -226,8 +226,13 @@ class Preferences(Lender):
         self.open()
         self.choose("Lend on Battery")
         self.see("Always", "label")
-        self.desk.screen.keys("Down", "Return")
+        self.wait(self.in_a_list, "the keyboard in the list")
+        self.desk.screen.keys("End", "Return")
         self.wait_for("OnBattery", "allow", SETTINGS)
+
+    def in_a_list(self):
+        focused = self.desk.eyes.focused(self.app.pid)
+        return focused and focused.get_role_name() == "list item"
 
     def test_a_pairing_is_forgotten(self):
         self.open("Computers")
