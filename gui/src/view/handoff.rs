@@ -144,6 +144,16 @@ pub(super) fn handing_over(picture: &Picture) -> HandingOver {
 
 fn steps(picture: &Picture, leaving: bool) -> Vec<Row> {
     let handoff = &picture.handoff;
+    let leave = Row {
+        key: "leave".into(),
+        mark: if leaving { Mark::Busy } else { Mark::Later },
+        title: gettext("Shut the system down"),
+        ..Row::default()
+    };
+    if leaving {
+        // What has been done makes room for the last words.
+        return vec![leave];
+    }
     let known = [
         Step::HoldSleep,
         Step::CheckImage,
@@ -155,28 +165,17 @@ fn steps(picture: &Picture, leaving: bool) -> Vec<Row> {
         steps => steps,
     };
     let at = all.iter().position(|step| *step == handoff.step);
-    let mut rows: Vec<_> = all
-        .iter()
-        .enumerate()
-        .map(|(index, step)| Row {
-            key: step.as_str().to_owned(),
-            mark: match at {
-                _ if leaving => Mark::Good,
-                Some(at) if index < at => Mark::Good,
-                Some(at) if index == at => Mark::Busy,
-                Some(_) | None => Mark::Later,
-            },
-            title: words::step(step),
-            ..Row::default()
-        })
-        .collect();
-    rows.push(Row {
-        key: "leave".into(),
-        mark: if leaving { Mark::Busy } else { Mark::Later },
-        title: gettext("Shut the system down"),
+    let rows = all.iter().enumerate().map(|(index, step)| Row {
+        key: step.as_str().to_owned(),
+        mark: match at {
+            Some(at) if index < at => Mark::Good,
+            Some(at) if index == at => Mark::Busy,
+            Some(_) | None => Mark::Later,
+        },
+        title: words::step(step),
         ..Row::default()
     });
-    rows
+    rows.chain([leave]).collect()
 }
 
 fn last_words(name: &str) -> Vec<Row> {
