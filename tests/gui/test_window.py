@@ -267,7 +267,7 @@ class Journey(Case):
 
         # And at home again.
         self.become("given-back")
-        self.see("Ready to Lend", "heading")
+        self.see("Your Disk Is Back", "heading")
         self.see("Last Lent")
 
 
