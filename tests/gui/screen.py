@@ -133,6 +133,11 @@ class Screen:
 def talk(stream, kind, payload):
     data = payload.encode()
     stream.sendall(MAGIC + struct.pack("=II", len(data), kind) + data)
+    return receive(stream)
+
+
+def receive(stream):
+    """An answer, or an event that was subscribed to."""
     head = take(stream, len(MAGIC) + 8)
     length, _ = struct.unpack("=II", head[len(MAGIC):])
     return json.loads(take(stream, length))
