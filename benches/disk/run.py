@@ -33,7 +33,7 @@ def main():
     parser.add_argument("--folder", default="/var/tmp", help="where the image on a disk is made (default: %(default)s)")
     parser.add_argument("--size", type=int, metavar="GIB", help="size of the image")
     parser.add_argument("--rounds", type=int, help="how often everything is measured")
-    parser.add_argument("--secs", type=float, help="how long one measurement takes")
+    parser.add_argument("--secs", type=int, help="how long one measurement takes")
     parser.add_argument("--before", metavar="PROGRAM", help="another stiefelctl, to be compared as one more peer")
     parser.add_argument("--ours", default=str(ROOT / "target/release/stiefelctl"), help=argparse.SUPPRESS)
     parser.add_argument("cells", nargs="*", metavar="CELL", help=", ".join(cell.name for cell in CELLS))
