@@ -18,7 +18,7 @@ PACKAGES = """
     rustc-web cargo-web meson pkgconf
     libudev-dev libgtk-4-dev libadwaita-1-dev libpolkit-gobject-1-dev systemd-dev
     gettext appstream desktop-file-utils libxml2-utils shellcheck man-db systemd
-    rpm rpmlint makepkg pacman-package-manager zstd
+    rpm rpmlint makepkg pacman-package-manager libarchive-tools zstd
 """.split()
 
 EXCLUDED = ["/usr/share/doc/*", "/usr/share/info/*", "/usr/share/gtk-doc/*", "/usr/share/locale/*"]
