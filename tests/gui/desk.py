@@ -151,6 +151,7 @@ class Case(harness.Case):
 
     def setUp(self):
         self.desk = desk()
+        self.desk.eyes.noted.clear()
         super().setUp()
         self.app = None
         flags = Gio.DBusConnectionFlags

@@ -53,6 +53,10 @@ STATES = {
     "setup-needed": State("setup-needed"),
     "no-pairings": State("no-pairings"),
     "ready": State("ready"),
+    "preferences": State("ready", actions=["preferences"]),
+    "about": State("ready", actions=["about"]),
+    "help": State("ready", actions=["help"]),
+    "shortcuts": State("ready", actions=["shortcuts"]),
     "low-battery": State("low-battery"),
     "updating-image": State("updating-image"),
     "waiting": State("waiting"),
@@ -65,6 +69,7 @@ STATES = {
     "lent": State("lent"),
     "given-back": State("given-back"),
     "borrower-held": State("borrower-held"),
+    "give-back": State("borrower-held", actions=["give-back"]),
     "borrower-low-power": State("borrower-low-power"),
     "borrower-asked": State("borrower-asked"),
     "borrower-frozen": State("borrower-frozen"),
@@ -73,11 +78,6 @@ STATES = {
     "stick-name": State("drives", actions=["new-pairing"]),
     "stick-drives": State("drives", actions=[("write-stick", "Workstation")]),
     "stick-writing": State("writing-stick"),
-    "give-back": State("borrower-held", actions=["give-back"]),
-    "preferences": State("ready", actions=["preferences"]),
-    "about": State("ready", actions=["about"]),
-    "help": State("ready", actions=["help"]),
-    "shortcuts": State("ready", actions=["shortcuts"]),
     "unreachable": State("waiting", gone=True),
     # Cannot be closed while it goes on, so nothing comes after it.
     "stick-progress": State("writing-stick", actions=[("write-stick", "Workstation")]),
@@ -185,10 +185,12 @@ class Studio:
             if window.process.poll() is not None:
                 log = (window.session.folder / "log").read_text()[-2000:]
                 raise RuntimeError(f"{window.name} has ended:\n{log}")
-        self.stage.play(state.simulation)
-        self.look()
+        if state.simulation != self.stage.played:
+            self.stage.play(state.simulation)
+            self.look()
         if state.gone:
             self.stage.kill()
+            self.stage.played = None
         for action in state.actions:
             name, *target = (action,) if isinstance(action, str) else action
             target = [self.stage.pairing(one) for one in target]

@@ -46,6 +46,14 @@ class AtHome(Lender):
         self.wait_for("State", "announced")
         self.assertEqual(self.property("Borrower"), self.pairing("Workstation"))
 
+    def test_a_change_is_read_out(self):
+        self.launch()
+        self.see("Ready to Lend", "heading")
+        self.press("Lend My Disk")
+        self.hear("Waiting for a Paired Computer")
+        self.script("seek Workstation always", "wake Workstation")
+        self.hear("“Workstation” Wants Your Disk")
+
     def test_a_failure_is_told_and_dismissed(self):
         self.script("fail load-kernel")
         self.launch()

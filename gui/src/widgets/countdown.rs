@@ -13,6 +13,7 @@ use std::time::Duration;
 const SIZE: i32 = 168;
 /// Width of the line.
 const STROKE: f64 = 8.0;
+const SECOND: Duration = Duration::from_secs(1);
 /// Seconds before the end at which the rest is read out.
 const READ_OUT: [u64; 4] = [60, 30, 10, 5];
 
@@ -96,7 +97,7 @@ impl Countdown {
             return;
         }
         let this = self.clone();
-        self.ring.add_tick_callback(move |ring, _| {
+        let step = move |ring: &gtk::DrawingArea| {
             let wait = this.state.get();
             let left = this.tick(wait);
             ring.queue_draw();
@@ -105,7 +106,16 @@ impl Countdown {
             }
             this.moving.set(false);
             glib::ControlFlow::Break
-        });
+        };
+        if self.ring.settings().is_gtk_enable_animations() {
+            self.ring.add_tick_callback(move |ring, _| step(ring));
+        } else {
+            // Whoever wants nothing to move is shown the seconds only.
+            let ring = self.ring.clone();
+            if step(&ring).is_continue() {
+                glib::timeout_add_local(SECOND, move || step(&ring));
+            }
+        }
     }
 
     /// Shows the seconds when they have changed; how many there are.
