@@ -5,9 +5,10 @@
 //! window's own buttons end, and a refusal is shown in one way.
 
 use crate::picture::{Daemon, Picture};
+use crate::view;
 use gettextrs::gettext;
 use stiefel_dbus::names;
-use stiefel_dbus::words::{Ending, LoanState, PairingPolicy, Presence, Role, State, Verdict};
+use stiefel_dbus::words::{Ending, PairingPolicy, Presence, State};
 
 /// Name of the application's icon.
 pub const APP_ICON: &str = "org.stiefelsystem.Stiefelsystem";
@@ -116,64 +117,51 @@ impl Deed {
     }
 }
 
-/// All that would not be refused, most wanted first. Empty while nobody knows.
+/// All that would not be refused, most wanted first: what the window's buttons
+/// offer. Empty while nobody knows.
 #[must_use]
 pub fn deeds(picture: &Picture) -> Vec<Deed> {
     match &picture.daemon {
         Daemon::Here | Daemon::Resting => {}
         Daemon::Asked | Daemon::Late | Daemon::Gone(_) => return vec![],
     }
-    if let Some(loan) = &picture.loan {
-        let can_end = match &loan.state {
-            LoanState::Held | LoanState::Unknown(_) => true,
-            LoanState::Frozen | LoanState::Closing | LoanState::Lost => false,
-        };
-        return can_end.then(Deed::give_back).into_iter().collect();
-    }
-    if picture.machine.role == Role::Borrower {
-        return vec![];
-    }
-    match &picture.handoff.state {
-        State::Idle | State::Unknown(_) => at_home(picture),
-        State::Announced if picture.handoff.blockers.is_empty() => {
-            vec![Deed::confirm(), Deed::decline()]
-        }
-        State::Announced => vec![Deed::decline()],
-        State::Preparing => vec![Deed::call_off()],
-        State::Leaving | State::Reverting => vec![],
-    }
-}
-
-fn at_home(picture: &Picture) -> Vec<Deed> {
-    if !picture.machine.armed {
-        let deed = can_lend(picture).then(Deed::lend);
-        return deed.into_iter().collect();
-    }
+    let may = view::may(picture);
     let mut deeds = Vec::new();
-    if can_lend(picture) {
-        let searching = picture.pairings.iter().filter(|pairing| {
-            pairing.presence == Presence::Searching && pairing.policy != PairingPolicy::Never
-        });
-        deeds.extend(searching.map(|one| Deed::lend_to(Some(&one.name), &one.path)));
-        if deeds.is_empty() {
-            deeds.push(Deed::lend_to(None, names::PAIRINGS));
-        }
+    if may.give_back {
+        deeds.push(Deed::give_back());
     }
-    deeds.push(Deed::disarm());
+    if may.confirm && picture.handoff.blockers.is_empty() {
+        deeds.push(Deed::confirm());
+    }
+    match picture.handoff.state {
+        State::Announced if may.cancel => deeds.push(Deed::decline()),
+        _ if may.cancel => deeds.push(Deed::call_off()),
+        _ => {}
+    }
+    if may.lend && !view::needs_setup(picture) {
+        deeds.push(Deed::lend());
+    }
+    if may.disarm && picture.handoff.state == State::Idle {
+        if may.hand_over {
+            deeds.extend(hand_over(picture));
+        }
+        deeds.push(Deed::disarm());
+    }
     deeds
 }
 
-/// Whether there is nothing that forbids a hand-off, and somebody to lend to.
-#[must_use]
-pub fn can_lend(picture: &Picture) -> bool {
-    !picture.pairings.is_empty() && picture.handoff.blockers.is_empty() && !is_blocked(picture)
-}
-
-/// Whether something has to be set up or mended before the disk can be lent.
-#[must_use]
-pub fn is_blocked(picture: &Picture) -> bool {
-    let mut checks = picture.machine.checks.iter();
-    checks.any(|check| check.verdict == Verdict::Block)
+/// To each that searches, or to whichever asks first.
+fn hand_over(picture: &Picture) -> Vec<Deed> {
+    let searching = picture.pairings.iter().filter(|pairing| {
+        pairing.presence == Presence::Searching && pairing.policy != PairingPolicy::Never
+    });
+    let deeds: Vec<_> = searching
+        .map(|one| Deed::lend_to(Some(&one.name), &one.path))
+        .collect();
+    match deeds.is_empty() {
+        true => vec![Deed::lend_to(None, names::PAIRINGS)],
+        false => deeds,
+    }
 }
 
 /// Whether the loan ends soon by itself.
@@ -209,7 +197,11 @@ mod tests {
         assert_eq!(actions(&samples::armed()), ["lend-to", "disarm"]);
         assert_eq!(actions(&samples::alone()), [""; 0]);
         assert_eq!(actions(&samples::unfit()), [""; 0]);
-        assert_eq!(actions(&samples::odd()), ["lend"]);
+        assert_eq!(actions(&samples::odd()), [""; 0]);
+        // What passes by itself may have passed until somebody asks.
+        let mut low = samples::unfit();
+        low.machine.checks[0].subject = "power".into();
+        assert_eq!(actions(&low), ["lend"]);
     }
 
     #[test]

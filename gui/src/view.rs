@@ -35,6 +35,7 @@ pub use loan::{Lent, Meter};
 pub use preferences::{Choice, LinkChoice, PairingChoice, Preferences};
 pub use scene::{Look, Scene};
 pub use setup::Setup;
+pub use setup::is_needed as needs_setup;
 pub use stick::{DriveRow, End as StickEnd, NameTrouble, Writing, drives, name_trouble};
 use stiefel_dbus::words::{JobKind, JobState, Reason, Role, State};
 
@@ -284,7 +285,9 @@ fn notice(picture: &Picture) -> Option<Notice> {
     })
 }
 
-fn may(picture: &Picture) -> May {
+/// What would not be refused, or is not known to be.
+#[must_use]
+pub fn may(picture: &Picture) -> May {
     let reached = match picture.daemon {
         Daemon::Here | Daemon::Resting => true,
         Daemon::Asked | Daemon::Late | Daemon::Gone(_) => false,

@@ -14,6 +14,7 @@
 
 use crate::deeds::{self, Deed};
 use crate::picture::{Daemon, Loan, Picture};
+use crate::view;
 use gettextrs::gettext;
 use stiefel_dbus::names;
 use stiefel_dbus::words::{BatteryWarning, LoanState, State};
@@ -88,7 +89,7 @@ fn icon(picture: &Picture) -> &'static str {
     match picture.handoff.state {
         State::Announced => icon!("announced"),
         State::Preparing | State::Leaving | State::Reverting => icon!("handing-over"),
-        State::Idle | State::Unknown(_) if deeds::is_blocked(picture) => icon!("warning"),
+        State::Idle | State::Unknown(_) if view::needs_setup(picture) => icon!("warning"),
         State::Idle | State::Unknown(_) if picture.machine.armed => icon!("armed"),
         State::Idle | State::Unknown(_) => icon!("idle"),
     }
@@ -122,7 +123,7 @@ fn title(picture: &Picture) -> String {
         return text.replace("{lender}", &loan.lender);
     }
     match picture.handoff.state {
-        State::Idle | State::Unknown(_) if deeds::is_blocked(picture) => {
+        State::Idle | State::Unknown(_) if view::needs_setup(picture) => {
             gettext("The disk cannot be lent yet")
         }
         State::Idle | State::Unknown(_) if picture.machine.armed => {

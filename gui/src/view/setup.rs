@@ -26,7 +26,8 @@ pub struct Setup {
 const PASSING: [&str; 4] = ["link", "power", "session", "inhibitor"];
 
 /// Whether something is in the way that does not go away by itself.
-pub(super) fn is_needed(picture: &Picture) -> bool {
+#[must_use]
+pub fn is_needed(picture: &Picture) -> bool {
     picture.machine.checks.iter().any(blocks_for_long)
 }
 
