@@ -14,7 +14,6 @@ STARTING_LENT = OURS + r"Starting the system of "
 LENT_TO = OURS + r".* is lent to (.+)\. Waiting until it is back"
 # In the lent system, before its own init.
 ATTACHED = OURS + r"The disk of .* is attached"
-GOES_ON = OURS + r".* is back after \d+ s; this system goes on"
 
 # On the lender, in its ramdisk.
 SERVING = OURS + r"Ready: offering "
