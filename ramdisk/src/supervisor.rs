@@ -285,7 +285,10 @@ impl Supervisor {
             carrier: self.path.carrier(),
             released: self.released,
             card: self.path.reach() != Reach::NoCard,
-            lost: self.waiting.as_ref().is_some_and(|waiting| waiting.hopeless),
+            lost: self
+                .waiting
+                .as_ref()
+                .is_some_and(|waiting| waiting.hopeless),
             patience_secs: self.patience.all_dead.as_secs(),
             held_secs: self.since.elapsed().as_secs(),
             // There is no sysfs here; the lender tells the speed of the same cable.
@@ -296,7 +299,10 @@ impl Supervisor {
 
     /// As TCP has measured it on the connection that works best; 0 if none does.
     fn latency_usec(&self) -> u32 {
-        let measured = self.strands.alive().filter_map(|socket| tcp::round_trip(socket).ok()?);
+        let measured = self
+            .strands
+            .alive()
+            .filter_map(|socket| tcp::round_trip(socket).ok()?);
         let best = measured.min().unwrap_or_default();
         u32::try_from(best.as_micros()).unwrap_or(u32::MAX)
     }

@@ -25,7 +25,9 @@ fn main() {
         Ok(None) => {}
         Ok(Some(Answer::Released)) => println!("stiefel: the disk is given back"),
         Ok(Some(Answer::Refused { message })) => println!("stiefel: {message}"),
-        Ok(Some(Answer::Status(_) | Answer::Lender(_))) => println!("stiefel: the supervisor talks of other things"),
+        Ok(Some(Answer::Status(_) | Answer::Lender(_))) => {
+            println!("stiefel: the supervisor talks of other things")
+        }
         Err(error) => println!("stiefel: the supervisor cannot be asked: {error}"),
     }
 }
