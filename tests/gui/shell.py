@@ -138,17 +138,21 @@ class Item:
         ]
 
     def click(self, label):
-        for number, found, enabled in self.entries():
-            if found == label and enabled:
-                event = GLib.Variant("s", "")
-                try:
-                    self._ask(self.get("Menu"), MENU, "Event", "(isvu)", number, "clicked", event, 0)
-                except GLib.Error as error:
-                    # Who is told to quit may be gone before it has answered.
-                    if not error.matches(Gio.dbus_error_quark(), Gio.DBusError.NO_REPLY):
-                        raise
+        """An entry of the menu, once more if the menu has become another one since it was read."""
+        while True:
+            labels = {found: number for number, found, enabled in self.entries() if enabled}
+            assert label in labels, f"no {label!r} in {self.menu()}"
+            event = GLib.Variant("s", "")
+            try:
+                self._ask(self.get("Menu"), MENU, "Event", "(isvu)", labels[label], "clicked", event, 0)
                 return
-        raise AssertionError(f"no {label!r} in {self.menu()}")
+            except GLib.Error as error:
+                domain = Gio.dbus_error_quark()
+                if error.matches(domain, Gio.DBusError.NO_REPLY):
+                    # Who is told to quit may be gone before it has answered.
+                    return
+                if not error.matches(domain, Gio.DBusError.INVALID_ARGS):
+                    raise
 
     def activate(self):
         self._ask(self.path, ITEM, "Activate", "(ii)", 0, 0)
