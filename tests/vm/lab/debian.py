@@ -9,12 +9,13 @@ SUITE = "trixie"
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 
 # What a laptop's system has that a loan touches: an init system with logind,
-# udev, a bus with polkit, both of the usual network services, and tools to
-# look at the result with.
+# udev, a bus with polkit, both of the usual network services, tools to look at
+# the result with, and the boot loaders that go onto sticks.
 PACKAGES = """
     systemd systemd-sysv libpam-systemd udev dbus polkitd
     linux-image-amd64 kmod zstd e2fsprogs
     iproute2 iputils-ping network-manager
+    shim-signed grub-efi-amd64-signed grub-pc-bin
 """.split()
 
 # What makes the initramfs; the key is the name that tests use.

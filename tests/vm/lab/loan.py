@@ -5,11 +5,14 @@ journey, checks what it can, and leaves the machines where the next one starts.
 """
 
 import json
+import os
+import subprocess
 import tarfile
 
 from . import DESKTOP_MAC, LAPTOP_MAC, accelerator, laptop, secrets, words
 from .errors import LabError
 from .machine import Boot
+from .stick import Stick
 
 PAIRING = "workstation"
 PARCEL_BYTES = 192 << 20
@@ -56,9 +59,9 @@ class Loan:
         self.pair()
         self.arm()
 
-    def lend(self):
+    def lend(self, boot=None):
         """From a desktop that is switched on to the laptop's system running on it."""
-        self.start_desktop()
+        self.start_desktop(boot)
         self.hand_over()
         self.boot_lent_system()
         self.journey.span("seconds_confirmed_to_serving", CONFIRMED, SERVING)
@@ -127,6 +130,26 @@ class Loan:
             for name in BOOT_FILES:
                 (stick / name).write_bytes(parcel.extractfile(name).read())
 
+    def write_stick(self, pairing=PAIRING):
+        """Has the laptop make the image of a stick, and takes it to the desktop."""
+        with self.journey.leg("laptop: stick made") as leg:
+            self.laptop.run(f"stiefelctl write-stick {pairing} /srv/stick.img", BOOT_SECONDS)
+        self.journey.facts["stick_seconds"] = round(leg.seconds(), 1)
+        with self.journey.leg("laptop: stick carried over"):
+            size = self.laptop.run("""
+                set -e
+                [ "$(stat -c %a /srv/stick.img)" = 600 ]
+                cp /srv/stick.img /dev/disk/by-id/virtio-parcel
+                sync /dev/disk/by-id/virtio-parcel
+                stat -c %s /srv/stick.img
+                rm /srv/stick.img
+            """, BOOT_SECONDS)
+        stick = Stick(self.lab.private / f"stick-{pairing}.img")
+        subprocess.run(["cp", "--sparse=always", self.lab.private / "parcel", stick.path], check=True)
+        # The parcel is longer, and a partition table has its copy at the very end.
+        os.truncate(stick.path, int(size))
+        return stick
+
     def stick(self, pairing=PAIRING):
         """The folder with the boot files of a pairing, on this machine."""
         return self.lab.private / f"stick-{pairing}"
@@ -138,20 +161,21 @@ class Loan:
 
     # The loan itself
 
-    def boot_desktop(self, stick=None, name="desktop", mac=DESKTOP_MAC):
-        """Switches a desktop on with a stick's files; returns the machine once it searches."""
+    def boot_desktop(self, stick=None, name="desktop", mac=DESKTOP_MAC, boot=None):
+        """Switches a desktop on with a stick's files, or with `boot`; returns the machine once it searches."""
         with self.journey.leg(f"{name}: power-on, kernel") as leg:
-            machine = self.lab.machine(name, _boot_files(stick or self.stick()), mac, processors=self.processors)
+            boot = boot or _boot_files(stick or self.stick())
+            machine = self.lab.machine(name, boot, mac, processors=self.processors)
             leg.start = machine.switched_on
             _, leg.end = machine.console.wait(words.OURS, STEP_SECONDS)
         with self.journey.leg(f"{name}: ramdisk to searching") as leg:
             _, leg.end = machine.console.wait(words.SEARCHING, STEP_SECONDS)
         return machine
 
-    def start_desktop(self):
-        """The desktop of this loan is switched on."""
+    def start_desktop(self, boot=None):
+        """The desktop of this loan is switched on, with the files of a stick or with `boot`."""
         announced = self.laptop.shell.tell(_until("announced"))
-        self.desktop = self.boot_desktop()
+        self.desktop = self.boot_desktop(boot=boot)
         with self.journey.leg("laptop: found by the desktop"):
             status, output = self.laptop.shell.answer(announced, STEP_SECONDS)
             if status:

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import time
 
+from . import firmware
 from .console import Console
 from .errors import LabError, TimedOut
 from .monitor import Monitor
@@ -18,10 +19,12 @@ PLUGS = {"nic0": "virtio-net-pci"}
 
 @dataclasses.dataclass(frozen=True)
 class Boot:
-    """What a machine starts: a disk by its firmware, or three files of a stick."""
+    """What a machine starts: a disk or a stick by its firmware, or three files of a stick."""
 
     disk: pathlib.Path | None = None
     parcel: pathlib.Path | None = None  # a second small disk, to get files out
+    stick: pathlib.Path | None = None  # the image of one
+    firmware: str = firmware.BIOS
     kernel: pathlib.Path | None = None
     initramfs: pathlib.Path | None = None
     command_line: str = ""
@@ -38,7 +41,9 @@ class Machine:
         self._stack = contextlib.ExitStack()
         with contextlib.ExitStack() as far_ends:
             words, fds, sockets = _sockets(far_ends, self._stack)
-            command = _base(name, memory_mib, processors, lab.accelerator) + words + self._plug_nic("nic0", mac) + _boot(boot)
+            command = (_base(name, memory_mib, processors, lab.accelerator, boot.firmware) + words
+                       + self._plug_nic("nic0", mac)
+                       + firmware.words(boot.firmware, lab.private / f"{name}.firmware") + _boot(boot))
             log = self._stack.enter_context(open(lab.out / f"{name}.qemu.log", "wb"))
             self.switched_on = lab.now()
             self._qemu = subprocess.Popen(
@@ -131,8 +136,9 @@ def _sockets(far_ends, near_ends):
     return words, fds, sockets
 
 
-def _base(name, memory_mib, processors, accelerator):
-    return ["qemu-system-x86_64", "-name", name, "-machine", "q35", "-accel", accelerator, "-cpu", "max",
+def _base(name, memory_mib, processors, accelerator, kind):
+    return ["qemu-system-x86_64", "-name", name, "-machine", firmware.machine(kind), "-accel", accelerator,
+            "-cpu", "max",
             "-smp", str(processors), "-m", str(memory_mib), "-nodefaults", "-no-user-config", "-display", "none",
             "-rtc", "base=utc", "-device", "virtio-rng-pci", "-device", "qemu-xhci,id=xhci",
             "-device", "pcie-root-port,id=port0,chassis=1"]
@@ -144,6 +150,10 @@ def _boot(boot):
         if path:
             words += ["-drive", f"file={path},format=raw,if=none,id={ident},cache=unsafe,discard=unmap",
                       "-device", f"virtio-blk-pci,drive={ident},serial={ident},bootindex={number + 1}"]
+    if boot.stick:
+        # What the firmware writes to it is not to be kept.
+        words += ["-drive", f"file={boot.stick},format=raw,if=none,id=stick,snapshot=on",
+                  "-device", "usb-storage,drive=stick,bus=xhci.0,bootindex=0,removable=on"]
     if boot.kernel:
         words += ["-kernel", str(boot.kernel), "-initrd", str(boot.initramfs), "-append", boot.command_line]
     return words

@@ -1,0 +1,32 @@
+"""A desktop with Secure Boot and the usual keys borrows from a stick, and starts nothing that was altered."""
+
+import stick_loan
+from lab import DESKTOP_MAC, firmware
+from lab.loan import STEP_SECONDS
+from lab.machine import Boot
+
+# What firmware and boot loader say of a program whose signature is not that of its content.
+REFUSED = {
+    "EFI/BOOT/BOOTX64.EFI": r"Access Denied|Security Violation",
+    "EFI/BOOT/grubx64.efi": r"Verification failed|Security Violation|Security Policy Violation",
+    "stiefel/vmlinuz": r"bad shim signature",
+}
+LOCKED = r"Kernel is locked down from EFI Secure Boot"
+
+
+def play(lab, journey, installed):
+    """First each program is altered, then nothing is."""
+    loan, stick = stick_loan.prepare(lab, journey, installed)
+    for path, words in REFUSED.items():
+        with journey.leg(f"refused: an altered {path}"):
+            # In the middle of a program is code.
+            spoilt = stick.spoil(path, len(stick.read(path)) // 2)
+            name = "altered-" + path.rsplit("/", maxsplit=1)[-1].lower()
+            machine = lab.machine(name, Boot(stick=spoilt.path, firmware=firmware.SECURE_BOOT), DESKTOP_MAC)
+            machine.console.wait(words, STEP_SECONDS, hopeless=False)
+            machine.kill()
+    stick_loan.play(loan, stick, firmware.SECURE_BOOT)
+    with journey.leg("both kernels were locked down"):
+        found = loan.desktop.console.find(LOCKED)
+        if len(found) != 2:
+            raise AssertionError(f"{len(found)} of two kernels said that they are locked down")
