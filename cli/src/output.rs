@@ -61,7 +61,7 @@ pub fn line(text: fmt::Arguments<'_>) -> anyhow::Result<()> {
 /// Prints several lines of JSON.
 ///
 /// # Errors
-/// As [`line`].
+/// As [`line()`].
 pub fn json(value: &impl Serialize) -> anyhow::Result<()> {
     let text = serde_json::to_string_pretty(value)?;
     written(writeln!(io::stdout(), "{text}"))
@@ -70,7 +70,7 @@ pub fn json(value: &impl Serialize) -> anyhow::Result<()> {
 /// Prints a single line of JSON, one of many.
 ///
 /// # Errors
-/// As [`line`].
+/// As [`line()`].
 pub fn json_line(value: &impl Serialize) -> anyhow::Result<()> {
     let text = serde_json::to_string(value)?;
     written(writeln!(io::stdout(), "{text}"))
@@ -142,7 +142,7 @@ impl Table {
     /// Prints it.
     ///
     /// # Errors
-    /// As [`line`].
+    /// As [`line()`].
     pub fn print(&self) -> anyhow::Result<()> {
         self.lines()
             .try_for_each(|text| line(format_args!("{text}")))
