@@ -9,8 +9,10 @@ from .errors import LabError
 
 OVERLAY = pathlib.Path(__file__).parent.parent / "laptop"
 
-# They cost seconds of every emulated boot, and a loan does not touch them.
+# They cost seconds of every emulated boot, and a loan does not touch them; GRUB's
+# own service writes to /boot at every boot, where we look for traces of ours.
 MASKED = """
+    grub-common.service
     apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer
     e2scrub_reap.service fstrim.timer systemd-pstore.service
     NetworkManager-wait-online.service systemd-networkd-wait-online.service
