@@ -15,13 +15,23 @@ pub fn heard(text: &str) -> String {
     }
     for form in FORMS {
         if let Some(parts) = gaps(form, text) {
-            // What is in a gap may be a sentence of its own.
-            return parts
-                .iter()
-                .fold(gettext(*form), |told, (name, part)| fill(&told, name, part));
+            return parts.iter().fold(gettext(*form), |told, (name, part)| {
+                if *name == REASONS {
+                    fill(&told, name, &reasons(part))
+                } else {
+                    fill(&told, name, part)
+                }
+            });
         }
     }
     sentence(text)
+}
+
+/// A list of sentences, each with its hint in brackets. The hints stand elsewhere, too.
+fn reasons(list: &str) -> String {
+    let without_hint = |one: &str| heard(one.rsplit_once(" (").map_or(one, |(text, _)| text));
+    let told: Vec<String> = list.split("; ").map(without_hint).collect();
+    told.join("; ")
 }
 
 /// What stands in the gaps of `form`, if `text` is of that form.
@@ -51,6 +61,9 @@ fn sentence(text: &str) -> String {
     first.into_iter().flatten().chain(letters).collect()
 }
 
+/// The gap that holds sentences of their own.
+const REASONS: &str = "reasons";
+
 /// Marks a sentence for translators, under the name by which xgettext knows it.
 #[allow(non_snake_case)]
 const fn N_(text: &'static str) -> &'static str {
@@ -59,6 +72,7 @@ const fn N_(text: &'static str) -> &'static str {
 
 /// The daemon's sentences; a more special one stands before a more general one.
 const FORMS: &[&str] = &[
+    N_("{name} asked for the disk, but: {reasons}"),
     N_("The ramdisk for this kernel is ready"),
     N_("There is no ramdisk for the running kernel"),
     N_("The ramdisk does not belong to the kernel as it is installed now"),
@@ -119,7 +133,6 @@ const FORMS: &[&str] = &[
     N_("Add a recovery key: systemd-cryptenroll --recovery-key {device}"),
     N_("Somebody at this machine called it off"),
     N_("{name} asked for the disk, and nobody agreed in time"),
-    N_("{name} asked for the disk, but: {reasons}"),
     N_("The charger was unplugged; shall the disk be lent on battery?"),
     N_("The charger was unplugged"),
     N_("The network adapter of the loan is gone"),
@@ -168,6 +181,16 @@ mod tests {
         assert_eq!(
             gaps("{a} is {b}, a name", "/ is /dev/sda2, a name"),
             Some(vec![("a", "/"), ("b", "/dev/sda2")])
+        );
+    }
+
+    #[test]
+    fn reasons_are_told_without_what_to_do() {
+        assert_eq!(
+            heard(
+                "Desk asked for the disk, but: on battery (Plug it in); apt forbids to shut down: it runs (Wait)"
+            ),
+            "Desk asked for the disk, but: On battery; apt forbids to shut down: it runs"
         );
     }
 

@@ -35,6 +35,10 @@ impl Cable {
         let name = || {
             gtk::Label::builder()
                 .ellipsize(gtk::pango::EllipsizeMode::End)
+                .wrap(true)
+                .lines(2)
+                .justify(gtk::Justification::Center)
+                .valign(gtk::Align::Start)
                 .max_width_chars(1)
                 .hexpand(true)
                 .css_classes(["caption-heading"])
