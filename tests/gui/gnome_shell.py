@@ -8,7 +8,6 @@ from gnome import INDICATORS, TOGGLE
 
 # The icon of the application in the panel.
 ICON = "Main.panel.statusArea[Object.keys(Main.panel.statusArea).find(k => k.includes('appindicator'))]"
-LABELS = f"{ICON}.menu._getMenuItems().filter(i => i.label).map(i => i.label.text)"
 SOURCES = "Main.messageTray.getSources().flatMap(s => s.notifications)"
 LEND = ("Main.panel.statusArea.quickSettings._indicators.get_children()"
         ".flatMap(i => i.quickSettingsItems ?? []).find(i => i.title === 'Lend My Disk')")
@@ -20,11 +19,13 @@ class Shell(Case):
         self.shell = self.desk.screen
 
     def click(self, label):
-        """An entry of the icon's menu, which is brought up to date when it opens."""
-        self.shell.until(f"!!{ICON} && ({ICON}.menu.isOpen || ({ICON}.menu.open(), false))", "the menu")
+        """An entry of the icon's menu, which is brought up to date when it opens, and which the
+        shell closes when it is itself not done with something."""
+        entry = f"{ICON}.menu._getMenuItems().find(i => i.label?.text === '{label}')"
         self.addCleanup(self.shell.eval, f"{ICON}?.menu.close(); true")
-        self.shell.until(f"{LABELS}.includes('{label}')", f"the entry {label}")
-        self.shell.click(f"{ICON}.menu._getMenuItems().find(i => i.label?.text === '{label}')")
+        self.shell.until(f"({ICON}.menu.isOpen || ({ICON}.menu.open(), false))"
+                         f" && {entry}.get_transformed_position().every(Number.isFinite)", f"the entry {label}")
+        self.shell.click(entry)
         self.shell.until(f"!{ICON}?.menu.isOpen", "the end of the menu")
 
     def test_the_extensions_are_loaded(self):
