@@ -56,9 +56,7 @@ impl Tunnel {
     /// When the port is taken.
     pub fn listen(&self) -> io::Result<TcpListener> {
         let address = SocketAddrV6::new(LENDER_ADDRESS, NBD_PORT, 0, 0);
-        let listener = crate::sockets::listen(address, Some(TUNNEL_INTERFACE))?;
-        listener.set_nonblocking(false)?;
-        Ok(listener)
+        crate::sockets::listen(address, Some(TUNNEL_INTERFACE))
     }
 }
 

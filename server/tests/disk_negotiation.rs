@@ -5,7 +5,8 @@
 mod disk_support;
 
 use std::io::Write;
-use std::net::Shutdown;
+use std::net::{Shutdown, TcpListener};
+use std::sync::Arc;
 
 use disk_support::client::Client;
 use disk_support::serve;
@@ -13,8 +14,22 @@ use disk_support::simulated::Simulated;
 use stiefel_core::nbd::flags;
 use stiefel_core::nbd::negotiation::{MAX_OPTION_BYTES, option, reply};
 use stiefel_core::nbd::transmission::command::READ;
+use stiefel_server::disk::{OpenGate, Server};
 
 const SIZE: usize = 1 << 20;
+
+#[test]
+fn whoever_connects_is_waited_for_also_on_a_socket_that_does_not_wait() {
+    let sim = Simulated::new(SIZE);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    // The setting belongs to what both descriptors lead to.
+    let seen = listener.try_clone().unwrap();
+    let server = Server::start(listener, sim.disk(), Arc::new(OpenGate)).unwrap();
+    let set = rustix::fs::fcntl_getfl(&seen).unwrap();
+    assert!(!set.contains(rustix::fs::OFlags::NONBLOCK));
+    server.close();
+}
 
 #[test]
 fn go_tells_the_disks_size_and_abilities() {

@@ -52,15 +52,17 @@ impl Strands {
         let slots = (0..STRANDS).filter_map(Slot::new);
         let serials = self.newest + 1..;
         self.newest += u64::from(STRANDS);
-        let dialled: Vec<_> = thread::scope(|scope| {
+        let (dialled, watch): (Vec<_>, _) = thread::scope(|scope| {
             let dial = |(slot, serial)| {
                 scope.spawn(move || (serial, connection::dial(strand(slot, serial))))
             };
             let calls: Vec<_> = slots.zip(serials).map(dial).collect();
+            let watch = connection::dial(ExportName::Watch);
             let joined = calls.into_iter().map(thread::ScopedJoinHandle::join);
-            joined
+            let dialled = joined
                 .map(|joined| joined.unwrap_or_else(|panic| resume_unwind(panic)))
-                .collect()
+                .collect();
+            (dialled, watch)
         });
         let mut export = None;
         for (serial, outcome) in dialled {
@@ -68,7 +70,7 @@ impl Strands {
             export = Some(found);
             self.each.push(Connection::Alive(Socket { stream, serial }));
         }
-        self.watch.connect()?;
+        self.watch.listen_to(watch?.0)?;
         export.ok_or(HandshakeError::Foreign)
     }
 

@@ -33,13 +33,14 @@ impl Watch {
         }
     }
 
-    pub(super) fn connect(&mut self) -> Result<(), HandshakeError> {
+    fn connect(&mut self) -> Result<(), HandshakeError> {
         let (stream, _) = connection::dial(ExportName::Watch)?;
         self.listen_to(stream)?;
         Ok(())
     }
 
-    fn listen_to(&mut self, stream: TcpStream) -> std::io::Result<()> {
+    /// Takes a connection that was negotiated.
+    pub(super) fn listen_to(&mut self, stream: TcpStream) -> std::io::Result<()> {
         stream.set_write_timeout(Some(ANSWER_LIMIT))?;
         self.stream = Some(stream);
         self.heard.clear();

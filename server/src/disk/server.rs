@@ -46,6 +46,9 @@ impl Server {
     /// # Errors
     /// When the system has no more threads.
     pub fn start(listener: TcpListener, disk: Arc<Disk>, gate: Arc<dyn Gate>) -> io::Result<Self> {
+        // A thread of our own waits for connections; one that looks again and again would let
+        // each of them wait for a while.
+        listener.set_nonblocking(false)?;
         let work = Work::start(&disk)?;
         let sessions = disk.hand_over();
         let house = Arc::new(House {

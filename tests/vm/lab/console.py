@@ -25,6 +25,7 @@ class Console:
         self._path = path
         self._news = threading.Condition()
         self._open = True
+        self._pending = ""  # of a line that has not ended
         self._reader = threading.Thread(target=self._read, name=f"console {name}", daemon=True)
         self._reader.start()
 
@@ -33,9 +34,11 @@ class Console:
         with self._news:
             return len(self.lines)
 
-    def wait(self, pattern, timeout, after=0, hopeless=True):
+    def wait(self, pattern, timeout, after=0, hopeless=True, unfinished=False):
         """The first match in a line from position `after` on: (match, its time).
 
+        With `unfinished` also in a line that has not ended, such as the last one
+        of a program that waits for a key.
         Ends at once when the machine does, or (unless told not to look) when
         its console says that it will not get any further.
         """
@@ -51,6 +54,8 @@ class Console:
                         return match, when
                     if hopeless and _HOPELESS.search(text):
                         raise Died(f"{self.name}: {text.strip()!r} while waiting for {pattern!r}")
+                if unfinished and (match := wanted.search(self._pending)):
+                    return match, time.monotonic() - self._zero
                 if not self._open:
                     raise Ended(f"{self.name} is off, and its console never said {pattern!r}")
                 left = end - time.monotonic()
@@ -84,6 +89,9 @@ class Console:
                 if not pending:
                     began = now
                 *whole, pending = (pending + decode(chunk)).split("\n")
+                with self._news:
+                    self._pending = _ESCAPES.sub("", pending)
+                    self._news.notify_all()
                 for text in whole:
                     self._append(log, began, text)
                     began = now

@@ -23,7 +23,7 @@ def play(lab, journey, installed):
             spoilt = stick.spoil(path, len(stick.read(path)) // 2)
             name = "altered-" + path.rsplit("/", maxsplit=1)[-1].lower()
             machine = lab.machine(name, Boot(stick=spoilt.path, firmware=firmware.SECURE_BOOT), DESKTOP_MAC)
-            machine.console.wait(words, STEP_SECONDS, hopeless=False)
+            machine.console.wait(words, STEP_SECONDS, hopeless=False, unfinished=True)
             machine.kill()
     stick_loan.play(loan, stick, firmware.SECURE_BOOT)
     with journey.leg("both kernels were locked down"):
