@@ -15,9 +15,10 @@ def prepare(lab, journey, installed):
     return loan, stick
 
 
-def play(loan, stick, firmware):
-    """The loan, there and back."""
+def play(loan, stick, firmware, look=lambda: None):
+    """The loan, there and back; `look` is called while it lasts."""
     loan.lend(Boot(stick=stick.path, firmware=firmware))
+    look()
     loan.write_witness()
     loan.give_back()
     loan.check_witness()

@@ -10,10 +10,10 @@ from lab.loan import STEP_SECONDS, Loan
 
 PROCESSORS = 2
 CONNECTIONS = 4
-STRESS = "/root/stress"
+STRESS = "/srv/stress"
 STRESS_SECONDS = 60
-# The kernel's words about a request that it moves while others live.
-MOVED = r"Connection timed out, retrying \([1-3]/4 alive\)"
+# The kernel's words about a request that it moves while others live; it counts before it gives this one up.
+MOVED = r"Connection timed out, retrying \([2-4]/4 alive\)"
 
 ROLL = "stiefel: The lender calls the roll"
 
@@ -26,7 +26,7 @@ def play(lab, journey, installed):
     loan.lend()
     _has_connections(loan)
     _interrupt(loan)
-    sums = f"cd /root && sha256sum {STRESS}* | sort"
+    sums = f"cd /srv && sha256sum {STRESS}* | sort"
     written = loan.desktop.run(sums, STEP_SECONDS)
     loan.give_back()
     with journey.leg("laptop: what was stressed compared"):
