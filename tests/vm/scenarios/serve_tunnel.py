@@ -4,7 +4,7 @@ from lab.errors import LabError
 from lab.loan import PAIRING, STEP_SECONDS, Loan
 
 SERVER, PORT = "fd73:7469:6566:656c::1", 10809
-IMAGE, CONFIG = "/root/image", "/root/other.conf"
+IMAGE, CONFIG = "/srv/image", "/srv/other.conf"
 
 
 def play(lab, journey, installed):
@@ -33,8 +33,8 @@ def play(lab, journey, installed):
     with journey.leg("nobody else has"):
         # Another pre-shared key; and a neighbour who sends to the tunnel's address without a tunnel.
         laptop.run(f"awk '/^PrivateKey/ {{ key = $3 }} /^PresharedKey/ {{ $3 = key }} {{ print }}'"
-                   f" {CONFIG} > /root/forged.conf")
-        _machine(laptop, "forger", 2, "/root/forged.conf")
+                   f" {CONFIG} > /srv/forged.conf")
+        _machine(laptop, "forger", 2, "/srv/forged.conf")
         _machine(laptop, "neighbour", 3)
         laptop.run(f"""
             set -e
