@@ -18,7 +18,7 @@ DEBS = pathlib.Path(os.environ["STIEFEL_DEBS"])
 STATE = "/var/lib/stiefelsystem"
 UNIT = "stiefeld.service"
 # What changes in any system, and what dpkg keeps of packages that are gone.
-CHANGING = ("/var/lib/dpkg/", "/var/log/", "/var/cache/", "/var/lib/systemd/", "/root/", "/var/lib/NetworkManager/",
+CHANGING = ("/var/lib/dpkg/", "/var/log/", "/var/cache/", "/var/lib/systemd/", "/srv/", "/var/lib/NetworkManager/",
             "/var/tmp/")
 
 
@@ -33,7 +33,7 @@ class Life(unittest.TestCase):
         # Here it is the package that enables it.
         (self.system.layer / "etc/systemd/system/multi-user.target.wants" / UNIT).unlink()
         (self.deb,) = DEBS.glob("stiefelsystem_*_*.deb")
-        packages = self.system.layer / "root"
+        packages = self.system.layer / "srv"
         packages.mkdir()
         shutil.copy(self.deb, packages / "this.deb")
         self.system.boot()
@@ -55,7 +55,7 @@ class Life(unittest.TestCase):
         before, users = self.files(), self.shell("cat /etc/passwd /etc/group")
 
         with self.subTest("install"):
-            self.system.run("dpkg", "--install", "/root/this.deb")
+            self.system.run("dpkg", "--install", "/srv/this.deb")
             self.assertEqual(self.system.run("systemctl", "is-enabled", UNIT).strip(), "enabled")
             self.assertEqual(self.running(), "active")
             self.assertIn(f"{STATE}/images/{laptop.KERNEL}.img", self.files(), "a ramdisk was made")
@@ -73,10 +73,10 @@ class Life(unittest.TestCase):
             pid = self.system.run("systemctl", "show", "--value", "--property=MainPID", UNIT)
             self.shell(f"rm {STATE}/images/*")
             self.shell("""
-                dpkg-deb --raw-extract /root/this.deb /root/next
-                sed -i 's/^Version: .*/&+next/' /root/next/DEBIAN/control
-                dpkg-deb --build /root/next /root/next.deb
-                dpkg --install /root/next.deb
+                dpkg-deb --raw-extract /srv/this.deb /srv/next
+                sed -i 's/^Version: .*/&+next/' /srv/next/DEBIAN/control
+                dpkg-deb --build /srv/next /srv/next.deb
+                dpkg --install /srv/next.deb
             """)
             self.assertNotEqual(
                 self.system.run("systemctl", "show", "--value", "--property=MainPID", UNIT), pid, "the new one runs")
