@@ -3,14 +3,18 @@
 //! Each module wraps one interface of the kernel and knows nothing of loans:
 //! [`links`] (rtnetlink), [`wireguard`] and [`nbd`] (generic netlink),
 //! [`uevent`], [`modules`], [`kexec`], [`block`] and [`power`] (sysfs),
+//! [`terminal`], [`backlight`] and [`input`] (screen, beeper, keys), [`health`] (of disks),
 //! [`mounts`], [`memfd`], [`process`], [`sysctl`], [`tcp`].
 //!
 //! Everything blocks, for as long as the kernel takes to answer and no longer;
 //! what waits for the world outside has a file descriptor to poll. No function
 //! here starts a thread.
 
+pub mod backlight;
 pub mod block;
 mod error;
+pub mod health;
+pub mod input;
 pub mod kexec;
 pub mod links;
 pub mod memfd;
@@ -22,6 +26,7 @@ pub mod power;
 pub mod process;
 pub mod sysctl;
 pub mod tcp;
+pub mod terminal;
 pub mod uevent;
 pub mod wireguard;
 
