@@ -14,7 +14,11 @@
 
 use crate::preflight::BatteryWarning;
 use serde::{Deserialize, Serialize};
+use std::time::{Duration, Instant};
 
+/// How long [`Level::Action`] has to last before it is believed: when a charger is unplugged,
+/// some gauges say zero for a moment.
+const SURE: Duration = Duration::from_secs(5);
 /// At and below which charge each level begins, percent. The first two are what desktops warn
 /// at; the others are a little more than theirs, because two machines have to go down.
 const LEVELS: [(f64, Level); 4] = [
@@ -90,8 +94,8 @@ pub enum News {
 pub struct Gauge {
     level: Level,
     on_mains: Option<bool>,
-    /// The last reading said [`Level::Action`]: the next one may confirm it.
-    nearly: bool,
+    /// Since when all readings said [`Level::Action`].
+    nearly: Option<Instant>,
 }
 
 impl Gauge {
@@ -101,11 +105,8 @@ impl Gauge {
         self.level
     }
 
-    /// Takes a reading, and says what is new.
-    ///
-    /// A machine is not switched off for one reading alone: some gauges say zero
-    /// for a moment when the charger is unplugged.
-    pub fn read(&mut self, reading: Reading) -> Vec<News> {
+    /// Takes a reading, and says what is new. A machine is not switched off for one reading alone.
+    pub fn read(&mut self, reading: Reading, now: Instant) -> Vec<News> {
         let mut news = vec![];
         let before = self.on_mains.replace(reading.on_mains);
         match (before, reading.on_mains) {
@@ -115,7 +116,7 @@ impl Gauge {
         }
         if reading.on_mains && !reading.discharging {
             self.level = Level::Fine;
-            self.nearly = false;
+            self.nearly = None;
             return news;
         }
         // A gauge that has fallen silent knows nothing better.
@@ -123,10 +124,10 @@ impl Gauge {
             return news;
         };
         let level = match Level::of(percent) {
-            Level::Action if !std::mem::replace(&mut self.nearly, true) => Level::Critical,
+            Level::Action if now < *self.nearly.get_or_insert(now) + SURE => Level::Critical,
             Level::Action => Level::Action,
             other => {
-                self.nearly = false;
+                self.nearly = None;
                 other
             }
         };
@@ -156,9 +157,27 @@ mod tests {
         discharging: false,
     };
 
+    /// A gauge that is read every ten seconds.
+    struct Watched(Gauge, Instant);
+
+    impl Watched {
+        fn new() -> Self {
+            Self(Gauge::default(), Instant::now())
+        }
+
+        fn read(&mut self, reading: Reading) -> Vec<News> {
+            self.1 += Duration::from_secs(10);
+            self.0.read(reading, self.1)
+        }
+
+        fn level(&self) -> Level {
+            self.0.level()
+        }
+    }
+
     #[test]
     fn each_step_down_is_told_once() {
-        let mut gauge = Gauge::default();
+        let mut gauge = Watched::new();
         assert_eq!(gauge.read(MAINS), []);
         assert_eq!(gauge.read(on_battery(50.0)), [News::MainsLost]);
         let mut told = vec![];
@@ -176,9 +195,10 @@ mod tests {
 
     #[test]
     fn nothing_is_switched_off_for_one_strange_reading() {
-        let mut gauge = Gauge::default();
+        let mut gauge = Watched::new();
         gauge.read(MAINS);
         gauge.read(on_battery(0.0));
+        gauge.0.read(on_battery(0.0), gauge.1);
         assert_eq!(gauge.level(), Level::Critical);
         gauge.read(on_battery(60.0));
         gauge.read(on_battery(0.0));
@@ -189,7 +209,7 @@ mod tests {
 
     #[test]
     fn a_weak_charger_does_not_hide_an_empty_battery() {
-        let mut gauge = Gauge::default();
+        let mut gauge = Watched::new();
         let weak = Reading {
             on_mains: true,
             ..on_battery(9.0)
@@ -199,7 +219,7 @@ mod tests {
 
     #[test]
     fn a_gauge_that_falls_silent_changes_nothing() {
-        let mut gauge = Gauge::default();
+        let mut gauge = Watched::new();
         gauge.read(on_battery(4.0));
         let silent = Reading {
             percent: None,

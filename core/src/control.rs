@@ -6,6 +6,8 @@
 //! | `GET /status?news=N` | none | the same, as soon as [`Status::news`] is not N, or after [`NEWS_WAIT`] |
 //! | `POST /release` | [`Release`] | 200, [`Released`], or 409, [`Refused`] |
 
+use crate::battery::Level;
+use crate::loan::Onward;
 use crate::pairing::Name;
 use serde::{Deserialize, Serialize};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -23,7 +25,7 @@ pub const NEWS_WAIT: Duration = Duration::from_secs(30);
 pub struct Status {
     /// The lender's name.
     pub lender: Name,
-    /// `offered`, `held`, `orphaned`, `closing` or `closed`.
+    /// How the loan stands: what [`crate::loan::Loan::tag`] says.
     pub loan: String,
     /// Number of the loan's fence.
     pub epoch: u64,
@@ -33,6 +35,9 @@ pub struct Status {
     pub battery_percent: Option<f64>,
     /// Whether the lender is on mains.
     pub on_ac: bool,
+    /// How empty the battery is.
+    #[serde(default)]
+    pub battery_level: Level,
     /// Bytes that the borrower has read from the disk.
     pub read_bytes: u64,
     /// Bytes that the borrower has written to the disk.
@@ -76,6 +81,7 @@ impl Status {
         let disk = self.disk.as_ref();
         disk.map(|disk| (disk.health, &disk.detail)).hash(&mut hash);
         (self.asked_back_secs.is_some(), self.link_speed_mbps).hash(&mut hash);
+        self.battery_level.hash(&mut hash);
         self.news = hash.finish();
         self
     }
@@ -109,8 +115,26 @@ pub enum DiskHealth {
 pub struct Release {
     /// The fence of the loan that ends; any other is refused.
     pub epoch: u64,
-    /// What the borrower does next: `poweroff`, `reboot`, `halt` or `kexec`.
+    /// What the borrower does next: `poweroff`, `reboot`, `halt` or `kexec`; see [`RESTARTS`].
     pub verb: String,
+}
+
+/// The [`Release::verb`] of a borrower that restarts and wants the same bundle again: it comes
+/// back into the same loan. With any other word the loan ends.
+pub const RESTARTS: &str = "reboot";
+/// The [`Release::verb`] of one that restarts and needs another bundle, because its system has
+/// other boot files now: only the lender's own system can make it.
+pub const RENEWS: &str = "renew";
+
+impl Release {
+    /// Whether the loan goes on.
+    #[must_use]
+    pub fn onward(&self) -> Onward {
+        match self.verb.as_str() {
+            RESTARTS => Onward::Restarts,
+            _ => Onward::Leaves,
+        }
+    }
 }
 
 /// The lender has flushed its disk and goes home.
@@ -138,6 +162,18 @@ mod tests {
     }
 
     #[test]
+    fn only_who_wants_the_same_bundle_again_keeps_the_loan() {
+        let release = |verb: &str| Release {
+            epoch: 1,
+            verb: verb.into(),
+        };
+        assert_eq!(release("reboot").onward(), Onward::Restarts);
+        for verb in ["poweroff", "halt", "kexec", RENEWS, "", "Reboot"] {
+            assert_eq!(release(verb).onward(), Onward::Leaves, "{verb}");
+        }
+    }
+
+    #[test]
     fn news_are_what_a_person_wants_to_know() {
         let news = |change: fn(&mut Status)| {
             let mut other = status();
@@ -147,6 +183,7 @@ mod tests {
         assert!(news(|s| s.on_ac = true));
         assert!(news(|s| s.battery_percent = Some(48.0)));
         assert!(news(|s| s.asked_back_secs = Some(0)));
+        assert!(news(|s| s.battery_level = Level::Low));
         assert!(news(|s| s.celsius = Some(90.0)));
         assert!(!news(|s| s.battery_percent = Some(50.4)));
         assert!(!news(|s| s.held_secs = 8));

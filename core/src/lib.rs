@@ -4,6 +4,7 @@
 //! random bytes are arguments. Both ends of a loan, the image builder, and the
 //! daemon use the same types, so that a format exists once.
 
+pub mod battery;
 pub mod bundle;
 pub mod cmdline;
 pub mod control;

@@ -3,10 +3,14 @@
 //! ```text
 //!            grant           open            last session gone
 //! Offered ─────────▶ Granted ─────▶ Held ◀──────────────────────▶ Orphaned
-//!    │                ▲ │             │            open             │  │
-//!    │ deadline       └─┼─────────────┼──────── grant, same one ────┼──┘
-//!    │                  │ deadline    │ release                     │ deadline
-//!    └──────────────────┴─────────────┴──▶ Closing ◀────────────────┘   (recall: from everywhere)
+//!    │                ▲ │ ▲           │ │          open             │  │
+//!    │ deadline       └─┼─┼───────────┼─┼──────── grant, same one ──┘  │
+//!    │                  │ │ grant,    │ │ release, restarts            │ deadline, if any
+//!    │         deadline │ │ same one  │ ▼                              │
+//!    │                  │ │           │ Parting ─drained, synced─▶ Restarting
+//!    │                  │ └───────────┼─────────────────────────────┤  │
+//!    │                  │             │ release                     │  │ deadline
+//!    └──────────────────┴─────────────┴──▶ Closing ◀────────────────┴──┘  (recall: from everywhere)
 //!                                             │ drained, then synced
 //!                                             ▼
 //!                                          Closed ─▶ (reboot into our own system)
@@ -15,10 +19,21 @@
 //! Two promises: at most one borrower can touch the disk, and our own system
 //! never starts while anybody could still write to it. Each grant has an epoch
 //! of its own, and only sessions of the newest one are let in.
+//!
+//! **Asking back.** Whoever has the disk, or has vanished with it, can be asked
+//! for it with a deadline, after which it is taken. Where nobody can have unsaved
+//! work, it is taken at once.
 
 use crate::pairing::PairingId;
 use crate::ticket::Limits;
 use std::time::{Duration, Instant};
+
+/// How long a borrower that was asked has to shut down, after the time that its people have: by
+/// default systemd gives a stubborn service 90 s (`DefaultTimeoutStopSec=`).
+pub const UNWINDING: Duration = Duration::from_secs(120);
+/// The same when the lender's battery is nearly empty: at [`crate::battery::Level::Action`] it
+/// lasts for a few minutes at most.
+pub const LAST_POWER: Duration = Duration::from_secs(60);
 
 /// How the loan ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -31,11 +46,20 @@ pub enum Outcome {
     Lost,
     /// Nobody came for the disk.
     Unused,
+    /// The lender's battery is empty.
+    Exhausted,
+}
+
+/// The loan: where it stands, and whether it was asked back.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Loan {
+    stage: Stage,
+    asked: Option<Asked>,
 }
 
 /// Where the loan stands.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Loan {
+pub enum Stage {
     /// Waiting for the first borrower.
     Offered {
         /// When we go home without one.
@@ -47,9 +71,10 @@ pub enum Loan {
         borrower: PairingId,
         /// Its fence.
         epoch: u64,
-        /// When we go home without it.
+        /// When it is not waited for any longer.
         deadline: Instant,
-        /// What that would be: it never came, or it had the disk before.
+        /// How that ends the loan: it never came, it had given the disk back before, or it
+        /// had vanished with it.
         otherwise: Outcome,
     },
     /// The disk is attached.
@@ -66,6 +91,25 @@ pub enum Loan {
         /// Who had it.
         borrower: PairingId,
         /// Its fence.
+        epoch: u64,
+        /// When we go home; `None`: when a person says so.
+        deadline: Option<Instant>,
+    },
+    /// The borrower restarts and has said so; waiting for its last sessions to end and the
+    /// disk to be synced.
+    Parting {
+        /// Who had it.
+        borrower: PairingId,
+        /// Its fence.
+        epoch: u64,
+        /// Connections that still end.
+        sessions: u32,
+    },
+    /// All is on the disk, nobody can write, and the borrower will ask for it again.
+    Restarting {
+        /// Who had it.
+        borrower: PairingId,
+        /// The last fence.
         epoch: u64,
         /// When we go home.
         deadline: Instant,
@@ -84,10 +128,53 @@ pub enum Loan {
     },
 }
 
+/// The borrower is asked for the disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Asked {
+    /// Until when the people there can work; `None`: as long as they like.
+    pub until: Option<Instant>,
+    /// When it is taken.
+    ends: Option<Instant>,
+    /// How that ends the loan.
+    outcome: Outcome,
+}
+
+impl Asked {
+    /// A person at the lender wants it back, within this time if they say so.
+    #[must_use]
+    pub fn by_person(within: Option<Duration>, now: Instant) -> Self {
+        let until = within.map(|within| now + within);
+        Self {
+            until,
+            ends: until.map(|until| until + UNWINDING),
+            outcome: Outcome::Recalled,
+        }
+    }
+
+    /// The lender's battery is nearly empty: there is no time to finish anything.
+    #[must_use]
+    pub fn by_battery(now: Instant) -> Self {
+        Self {
+            until: Some(now),
+            ends: Some(now + LAST_POWER),
+            outcome: Outcome::Exhausted,
+        }
+    }
+}
+
+/// What a borrower that releases the disk does next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Onward {
+    /// It is done.
+    Leaves,
+    /// It restarts, and wants the same bundle again.
+    Restarts,
+}
+
 /// Something that happened. Never refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Event {
-    /// Time has passed.
+    /// Time has passed; see [`Loan::deadline`].
     Tick {
         /// What time it is.
         now: Instant,
@@ -98,19 +185,20 @@ pub enum Event {
         now: Instant,
     },
     /// All that was written is on the disk, or the disk has said that it will never be.
-    Synced,
+    Synced {
+        /// What time it is.
+        now: Instant,
+    },
 }
 
 /// The one thing to do next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Effect {
-    /// Report [`Event::Tick`] then, if the state is still the same.
-    WakeAt(Instant),
     /// End all sessions; each end is an [`Event::HungUp`].
     HangUp,
     /// Flush the disk, then report [`Event::Synced`].
     Sync,
-    /// Reboot into our own system.
+    /// Leave for our own system.
     GoHome,
 }
 
@@ -134,9 +222,41 @@ pub enum Refusal {
 impl Loan {
     /// A disk that waits for its first borrower.
     #[must_use]
-    pub fn offered(limits: Limits, now: Instant) -> (Self, Effect) {
+    pub fn offered(limits: Limits, now: Instant) -> Self {
         let deadline = now + secs(limits.offer_secs);
-        (Self::Offered { deadline }, Effect::WakeAt(deadline))
+        Self {
+            stage: Stage::Offered { deadline },
+            asked: None,
+        }
+    }
+
+    /// Where it stands.
+    #[must_use]
+    pub fn stage(&self) -> &Stage {
+        &self.stage
+    }
+
+    /// Whether it was asked back.
+    #[must_use]
+    pub fn asked(&self) -> Option<Asked> {
+        self.asked
+    }
+
+    /// When the next [`Event::Tick`] is due, if any.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Instant> {
+        let stage = match self.stage {
+            Stage::Offered { deadline }
+            | Stage::Granted { deadline, .. }
+            | Stage::Restarting { deadline, .. } => Some(deadline),
+            Stage::Orphaned { deadline, .. } => deadline,
+            Stage::Held { .. }
+            | Stage::Parting { .. }
+            | Stage::Closing { .. }
+            | Stage::Closed { .. } => None,
+        };
+        let asked = self.asked.and_then(|asked| asked.ends);
+        stage.into_iter().chain(asked).min()
     }
 
     /// Promises the disk to `borrower` and returns the epoch to let it in with.
@@ -149,33 +269,39 @@ impl Loan {
         borrower: PairingId,
         limits: Limits,
         now: Instant,
-    ) -> Result<(u64, Effect), Refusal> {
-        let (epoch, otherwise) = match *self {
-            Self::Offered { .. } => (1, Outcome::Unused),
-            Self::Granted {
+    ) -> Result<u64, Refusal> {
+        let (epoch, otherwise) = match self.stage {
+            Stage::Offered { .. } => (1, Outcome::Unused),
+            Stage::Granted {
                 borrower: holder,
                 epoch,
                 otherwise,
                 ..
             } if holder == borrower => (epoch + 1, otherwise),
-            Self::Orphaned {
+            Stage::Orphaned {
                 borrower: holder,
                 epoch,
                 ..
             } if holder == borrower => (epoch + 1, Outcome::Lost),
-            Self::Granted { borrower: to, .. }
-            | Self::Held { borrower: to, .. }
-            | Self::Orphaned { borrower: to, .. } => return Err(Refusal::Lent { to }),
-            Self::Closing { .. } | Self::Closed { .. } => return Err(Refusal::Closed),
+            Stage::Restarting {
+                borrower: holder,
+                epoch,
+                ..
+            } if holder == borrower => (epoch + 1, Outcome::Returned),
+            Stage::Granted { borrower: to, .. }
+            | Stage::Held { borrower: to, .. }
+            | Stage::Orphaned { borrower: to, .. }
+            | Stage::Parting { borrower: to, .. }
+            | Stage::Restarting { borrower: to, .. } => return Err(Refusal::Lent { to }),
+            Stage::Closing { .. } | Stage::Closed { .. } => return Err(Refusal::Closed),
         };
-        let deadline = now + secs(limits.offer_secs);
-        *self = Self::Granted {
+        self.stage = Stage::Granted {
             borrower,
             epoch,
-            deadline,
+            deadline: now + secs(limits.offer_secs),
             otherwise,
         };
-        Ok((epoch, Effect::WakeAt(deadline)))
+        Ok(epoch)
     }
 
     /// Lets in one more session of the grant `epoch`.
@@ -183,25 +309,27 @@ impl Loan {
     /// # Errors
     /// The grant is not the newest one, or the loan is over.
     pub fn open(&mut self, epoch: u64) -> Result<(), Refusal> {
-        let (borrower, sessions) = match *self {
-            Self::Granted {
+        let (borrower, sessions) = match self.stage {
+            Stage::Granted {
                 borrower, epoch: e, ..
             } if e == epoch => (borrower, 1),
-            Self::Held {
+            Stage::Held {
                 borrower,
                 epoch: e,
                 sessions,
             } if e == epoch => (borrower, sessions + 1),
-            Self::Orphaned {
+            Stage::Orphaned {
                 borrower, epoch: e, ..
             } if e == epoch => (borrower, 1),
-            Self::Closing { .. } | Self::Closed { .. } => return Err(Refusal::Closed),
-            Self::Offered { .. }
-            | Self::Granted { .. }
-            | Self::Held { .. }
-            | Self::Orphaned { .. } => return Err(Refusal::Fenced),
+            Stage::Closing { .. } | Stage::Closed { .. } => return Err(Refusal::Closed),
+            Stage::Offered { .. }
+            | Stage::Granted { .. }
+            | Stage::Held { .. }
+            | Stage::Orphaned { .. }
+            | Stage::Parting { .. }
+            | Stage::Restarting { .. } => return Err(Refusal::Fenced),
         };
-        *self = Self::Held {
+        self.stage = Stage::Held {
             borrower,
             epoch,
             sessions,
@@ -209,133 +337,262 @@ impl Loan {
         Ok(())
     }
 
-    /// Takes the disk back from the borrower that gives it back.
+    /// Takes the disk back from the borrower that gives it back, for good or, unless it was
+    /// asked for, for as long as it restarts. Without an effect it was told so before.
     ///
     /// # Errors
     /// The grant is not the newest one, or the loan is over already.
-    pub fn release(&mut self, epoch: u64) -> Result<Effect, Refusal> {
-        match *self {
-            Self::Held {
-                epoch: e, sessions, ..
-            } if e == epoch => Ok(self.close(sessions, Outcome::Returned)),
-            Self::Granted { epoch: e, .. } | Self::Orphaned { epoch: e, .. } if e == epoch => {
-                Ok(self.close(0, Outcome::Returned))
+    pub fn release(&mut self, epoch: u64, onward: Onward) -> Result<Option<Effect>, Refusal> {
+        let (borrower, sessions) = match self.stage {
+            Stage::Held {
+                borrower,
+                epoch: e,
+                sessions,
+            } if e == epoch => (borrower, sessions),
+            Stage::Granted {
+                borrower, epoch: e, ..
             }
-            Self::Closing { .. } | Self::Closed { .. } => Err(Refusal::Closed),
-            Self::Offered { .. }
-            | Self::Granted { .. }
-            | Self::Held { .. }
-            | Self::Orphaned { .. } => Err(Refusal::Fenced),
+            | Stage::Orphaned {
+                borrower, epoch: e, ..
+            } if e == epoch => (borrower, 0),
+            Stage::Parting { epoch: e, .. } | Stage::Restarting { epoch: e, .. } if e == epoch => {
+                return Ok(None);
+            }
+            Stage::Closing { .. } | Stage::Closed { .. } => return Err(Refusal::Closed),
+            Stage::Offered { .. }
+            | Stage::Granted { .. }
+            | Stage::Held { .. }
+            | Stage::Orphaned { .. }
+            | Stage::Parting { .. }
+            | Stage::Restarting { .. } => return Err(Refusal::Fenced),
+        };
+        match onward {
+            Onward::Restarts if self.asked.is_none() => {
+                self.stage = Stage::Parting {
+                    borrower,
+                    epoch,
+                    sessions,
+                };
+                Ok(Some(drain(sessions)))
+            }
+            Onward::Restarts | Onward::Leaves => Ok(Some(self.close(sessions, Outcome::Returned))),
         }
     }
 
-    /// Takes the disk back because somebody at the lender says so.
+    /// Takes the disk back because somebody at the lender says so. Without an effect, what is
+    /// under way leads there.
     ///
     /// # Errors
     /// The loan is over already.
-    pub fn recall(&mut self) -> Result<Effect, Refusal> {
-        match *self {
-            Self::Offered { .. } | Self::Granted { .. } | Self::Orphaned { .. } => {
-                Ok(self.close(0, Outcome::Recalled))
+    pub fn recall(&mut self) -> Result<Option<Effect>, Refusal> {
+        self.take(Outcome::Recalled)
+    }
+
+    /// Asks the borrower for the disk; whoever asks for an earlier end than others did, has
+    /// the say. Where nobody can have unsaved work, it is taken at once.
+    ///
+    /// # Errors
+    /// The loan is over already.
+    pub fn ask(&mut self, asked: Asked) -> Result<Option<Effect>, Refusal> {
+        match self.stage {
+            Stage::Held { .. }
+            | Stage::Orphaned { .. }
+            | Stage::Granted {
+                otherwise: Outcome::Lost,
+                ..
+            } => {
+                let sooner = |old: &Asked| match (old.ends, asked.ends) {
+                    (Some(old), Some(new)) => new < old,
+                    (None, _) => true,
+                    (Some(_), None) => false,
+                };
+                if self.asked.as_ref().is_none_or(sooner) {
+                    self.asked = Some(asked);
+                }
+                Ok(None)
             }
-            Self::Held { sessions, .. } => Ok(self.close(sessions, Outcome::Recalled)),
-            Self::Closing { .. } | Self::Closed { .. } => Err(Refusal::Closed),
+            Stage::Parting { .. } | Stage::Restarting { .. } => self.take(Outcome::Returned),
+            Stage::Offered { .. } | Stage::Granted { .. } => self.take(asked.outcome),
+            Stage::Closing { .. } | Stage::Closed { .. } => Err(Refusal::Closed),
         }
+    }
+
+    /// What a person asked back may be kept.
+    pub fn call_off(&mut self) {
+        self.asked = self.asked.filter(Asked::is_by_battery);
+    }
+
+    /// The lender has power again: what it asked back for want of it may be kept.
+    pub fn powered(&mut self) {
+        self.asked = self.asked.filter(|asked| !asked.is_by_battery());
     }
 
     /// Takes note of what happened and says what to do next.
     pub fn handle(&mut self, event: Event, limits: Limits) -> Option<Effect> {
-        match (self.clone(), event) {
-            (
-                Self::Held {
-                    borrower,
-                    epoch,
-                    sessions,
-                },
-                Event::HungUp { now },
-            ) => {
-                if sessions > 1 {
-                    *self = Self::Held {
+        match event {
+            Event::Tick { now } => self.tick(now, limits),
+            Event::HungUp { now } => self.hung_up(now, limits),
+            Event::Synced { now } => self.synced(now, limits),
+        }
+    }
+
+    /// How the stage is called in the control service.
+    #[must_use]
+    pub fn tag(&self) -> &'static str {
+        match self.stage {
+            Stage::Offered { .. } => "offered",
+            Stage::Granted { .. } => "granted",
+            Stage::Held { .. } => "held",
+            Stage::Orphaned { .. } => "orphaned",
+            Stage::Parting { .. } => "parting",
+            Stage::Restarting { .. } => "restarting",
+            Stage::Closing { .. } => "closing",
+            Stage::Closed { .. } => "closed",
+        }
+    }
+
+    fn tick(&mut self, now: Instant, limits: Limits) -> Option<Effect> {
+        let overdue = |deadline: Instant| deadline <= now;
+        if let Some(asked) = self.asked.filter(|asked| asked.ends.is_some_and(overdue)) {
+            return self.take(asked.outcome).ok().flatten();
+        }
+        let (deadline, outcome) = match self.stage {
+            Stage::Offered { deadline } => (Some(deadline), Outcome::Unused),
+            Stage::Granted {
+                borrower,
+                epoch,
+                deadline,
+                otherwise: Outcome::Lost,
+            } if limits.patience().is_none() => {
+                if overdue(deadline) {
+                    // Still a person's business.
+                    self.stage = Stage::Orphaned {
                         borrower,
                         epoch,
-                        sessions: sessions - 1,
+                        deadline: None,
                     };
-                    return None;
                 }
-                let deadline = now + secs(limits.patience_secs);
-                *self = Self::Orphaned {
-                    borrower,
-                    epoch,
-                    deadline,
+                return None;
+            }
+            Stage::Granted {
+                deadline,
+                otherwise,
+                ..
+            } => (Some(deadline), otherwise),
+            Stage::Orphaned { deadline, .. } => (deadline, Outcome::Lost),
+            Stage::Restarting { deadline, .. } => (Some(deadline), Outcome::Returned),
+            Stage::Held { .. }
+            | Stage::Parting { .. }
+            | Stage::Closing { .. }
+            | Stage::Closed { .. } => return None,
+        };
+        deadline
+            .is_some_and(overdue)
+            .then(|| self.close(0, outcome))
+    }
+
+    fn hung_up(&mut self, now: Instant, limits: Limits) -> Option<Effect> {
+        match &mut self.stage {
+            Stage::Held { sessions, .. } if *sessions > 1 => {
+                *sessions -= 1;
+                None
+            }
+            Stage::Held {
+                borrower, epoch, ..
+            } => {
+                self.stage = Stage::Orphaned {
+                    borrower: *borrower,
+                    epoch: *epoch,
+                    deadline: limits.patience().map(|patience| now + patience),
                 };
-                Some(Effect::WakeAt(deadline))
+                None
             }
-            (Self::Offered { deadline }, Event::Tick { now }) => {
-                self.overdue(deadline, now, Outcome::Unused)
+            Stage::Parting { sessions, .. } | Stage::Closing { sessions, .. } if *sessions > 0 => {
+                *sessions -= 1;
+                (*sessions == 0).then_some(Effect::Sync)
             }
-            (
-                Self::Granted {
-                    deadline,
-                    otherwise,
-                    ..
-                },
-                Event::Tick { now },
-            ) => self.overdue(deadline, now, otherwise),
-            (Self::Orphaned { deadline, .. }, Event::Tick { now }) => {
-                self.overdue(deadline, now, Outcome::Lost)
-            }
-            (Self::Closing { sessions, outcome }, Event::HungUp { .. }) => {
-                let effect = self.close(sessions.saturating_sub(1), outcome);
-                (effect == Effect::Sync).then_some(effect)
-            }
-            (
-                Self::Closing {
-                    sessions: 0,
-                    outcome,
-                },
-                Event::Synced,
-            ) => {
-                *self = Self::Closed { outcome };
-                Some(Effect::GoHome)
-            }
-            (
-                Self::Held { .. } | Self::Closing { .. } | Self::Closed { .. },
-                Event::Tick { .. },
-            ) => None,
-            (state, event) => {
-                debug_assert!(false, "{event:?} reported in {state:?}");
+            Stage::Offered { .. }
+            | Stage::Granted { .. }
+            | Stage::Orphaned { .. }
+            | Stage::Parting { .. }
+            | Stage::Restarting { .. }
+            | Stage::Closing { .. }
+            | Stage::Closed { .. } => {
+                debug_assert!(false, "a session ended in {:?}", self.stage);
                 None
             }
         }
     }
 
-    /// How the state is called in the control service.
-    #[must_use]
-    pub fn tag(&self) -> &'static str {
-        match self {
-            Self::Offered { .. } => "offered",
-            Self::Granted { .. } => "granted",
-            Self::Held { .. } => "held",
-            Self::Orphaned { .. } => "orphaned",
-            Self::Closing { .. } => "closing",
-            Self::Closed { .. } => "closed",
+    fn synced(&mut self, now: Instant, limits: Limits) -> Option<Effect> {
+        match self.stage {
+            Stage::Parting {
+                borrower,
+                epoch,
+                sessions: 0,
+            } => {
+                self.stage = Stage::Restarting {
+                    borrower,
+                    epoch,
+                    deadline: now + secs(limits.offer_secs),
+                };
+                None
+            }
+            Stage::Closing {
+                sessions: 0,
+                outcome,
+            } => {
+                self.stage = Stage::Closed { outcome };
+                Some(Effect::GoHome)
+            }
+            Stage::Offered { .. }
+            | Stage::Granted { .. }
+            | Stage::Held { .. }
+            | Stage::Orphaned { .. }
+            | Stage::Parting { .. }
+            | Stage::Restarting { .. }
+            | Stage::Closing { .. }
+            | Stage::Closed { .. } => {
+                debug_assert!(false, "synced in {:?}", self.stage);
+                None
+            }
         }
     }
 
-    fn overdue(&mut self, deadline: Instant, now: Instant, outcome: Outcome) -> Option<Effect> {
-        Some(if now < deadline {
-            Effect::WakeAt(deadline)
-        } else {
-            self.close(0, outcome)
-        })
+    fn take(&mut self, outcome: Outcome) -> Result<Option<Effect>, Refusal> {
+        match self.stage {
+            Stage::Offered { .. }
+            | Stage::Granted { .. }
+            | Stage::Orphaned { .. }
+            | Stage::Restarting { .. } => Ok(Some(self.close(0, outcome))),
+            Stage::Held { sessions, .. } => Ok(Some(self.close(sessions, outcome))),
+            // The sessions end already, or the disk is being synced.
+            Stage::Parting { sessions, .. } => {
+                self.close(sessions, Outcome::Returned);
+                Ok(None)
+            }
+            Stage::Closing { .. } | Stage::Closed { .. } => Err(Refusal::Closed),
+        }
     }
 
     fn close(&mut self, sessions: u32, outcome: Outcome) -> Effect {
-        *self = Self::Closing { sessions, outcome };
-        match sessions {
-            0 => Effect::Sync,
-            _ => Effect::HangUp,
-        }
+        self.stage = Stage::Closing { sessions, outcome };
+        self.asked = None;
+        drain(sessions)
+    }
+}
+
+impl Asked {
+    fn is_by_battery(&self) -> bool {
+        self.outcome == Outcome::Exhausted
+    }
+}
+
+/// What comes before a sync.
+fn drain(sessions: u32) -> Effect {
+    match sessions {
+        0 => Effect::Sync,
+        _ => Effect::HangUp,
     }
 }
 
@@ -344,168 +601,4 @@ fn secs(secs: u32) -> Duration {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::collections::{HashMap, HashSet, VecDeque};
-
-    const LIMITS: Limits = Limits {
-        offer_secs: 100,
-        patience_secs: 50,
-    };
-
-    /// A loan together with the world around it.
-    #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-    struct World {
-        loan: Loan,
-        /// Epochs of the sessions that can write.
-        open: Vec<u64>,
-        /// All grants so far, the newest last.
-        granted: Vec<PairingId>,
-        syncing: bool,
-        gone_home: bool,
-    }
-
-    fn pairing(byte: u8) -> PairingId {
-        PairingId::from_bytes([byte; 8])
-    }
-
-    impl World {
-        fn obey(mut self, effect: Option<Effect>) -> Self {
-            match effect {
-                Some(Effect::Sync) => {
-                    assert!(!self.syncing, "synced twice");
-                    assert!(self.open.is_empty(), "synced under a writer");
-                    self.syncing = true;
-                }
-                Some(Effect::GoHome) => self.gone_home = true,
-                Some(Effect::WakeAt(_) | Effect::HangUp) | None => {}
-            }
-            let newest = self.granted.len() as u64;
-            assert!(
-                self.open.iter().all(|epoch| *epoch == newest),
-                "a fenced one can write"
-            );
-            assert!(
-                !self.gone_home || self.open.is_empty(),
-                "went home under a borrower"
-            );
-            self
-        }
-
-        fn with(&self, act: impl FnOnce(&mut Self) -> Option<Option<Effect>>) -> Option<Self> {
-            let mut world = self.clone();
-            let effect = act(&mut world)?;
-            Some(world.obey(effect))
-        }
-
-        fn successors(&self, now: Instant) -> Vec<Self> {
-            let later = now + Duration::from_secs(1000);
-            let mut next = vec![];
-            if self.gone_home {
-                return next;
-            }
-            for now in [now, later] {
-                next.extend(self.with(|w| Some(w.loan.handle(Event::Tick { now }, LIMITS))));
-            }
-            for borrower in [pairing(1), pairing(2)] {
-                if self.granted.len() < 3 {
-                    next.extend(self.with(|w| {
-                        let (epoch, effect) = w.loan.grant(borrower, LIMITS, now).ok()?;
-                        w.granted.push(borrower);
-                        assert_eq!(epoch, w.granted.len() as u64);
-                        assert!(
-                            w.granted.iter().all(|one| *one == borrower),
-                            "two borrowers"
-                        );
-                        Some(Some(effect))
-                    }));
-                }
-            }
-            for epoch in 0..=3 {
-                if self.open.len() < 3 {
-                    next.extend(self.with(|w| {
-                        w.loan.open(epoch).ok()?;
-                        w.open.push(epoch);
-                        Some(None)
-                    }));
-                }
-                next.extend(self.with(|w| w.loan.release(epoch).ok().map(Some)));
-            }
-            next.extend(self.with(|w| w.loan.recall().ok().map(Some)));
-            if !self.open.is_empty() {
-                next.extend(self.with(|w| {
-                    w.open.pop();
-                    Some(w.loan.handle(Event::HungUp { now }, LIMITS))
-                }));
-            }
-            if self.syncing {
-                next.extend(self.with(|w| {
-                    w.syncing = false;
-                    Some(w.loan.handle(Event::Synced, LIMITS))
-                }));
-            }
-            next
-        }
-    }
-
-    /// Walks every reachable world: the assertions above hold in all of them,
-    /// and from each there is a way home.
-    #[test]
-    fn one_borrower_at_a_time_and_none_when_we_go_home() {
-        let now = Instant::now();
-        let start = World {
-            loan: Loan::offered(LIMITS, now).0,
-            open: vec![],
-            granted: vec![],
-            syncing: false,
-            gone_home: false,
-        };
-        let mut seen = HashSet::from([start.clone()]);
-        let mut queue = VecDeque::from([start]);
-        let mut before: HashMap<World, Vec<World>> = HashMap::new();
-        while let Some(world) = queue.pop_front() {
-            for next in world.successors(now) {
-                before.entry(next.clone()).or_default().push(world.clone());
-                if seen.insert(next.clone()) {
-                    queue.push_back(next);
-                }
-            }
-        }
-        let mut home: HashSet<World> = seen.iter().filter(|w| w.gone_home).cloned().collect();
-        let mut queue: Vec<World> = home.iter().cloned().collect();
-        while let Some(world) = queue.pop() {
-            for earlier in before.get(&world).into_iter().flatten() {
-                if home.insert(earlier.clone()) {
-                    queue.push(earlier.clone());
-                }
-            }
-        }
-        assert_eq!(home.len(), seen.len(), "a world without a way home");
-        assert!(seen.len() > 50, "the walk ended early: {}", seen.len());
-    }
-
-    #[test]
-    fn a_second_borrower_is_told_who_has_it() {
-        let now = Instant::now();
-        let (mut loan, _) = Loan::offered(LIMITS, now);
-        let (epoch, _) = loan.grant(pairing(1), LIMITS, now).unwrap();
-        let lent = Err(Refusal::Lent { to: pairing(1) });
-        assert_eq!(loan.grant(pairing(2), LIMITS, now), lent);
-        loan.open(epoch).unwrap();
-        assert_eq!(loan.grant(pairing(2), LIMITS, now), lent);
-        assert_eq!(loan.grant(pairing(1), LIMITS, now), lent, "it still writes");
-    }
-
-    #[test]
-    fn who_comes_back_by_a_new_grant_fences_its_old_self() {
-        let now = Instant::now();
-        let (mut loan, _) = Loan::offered(LIMITS, now);
-        let (old, _) = loan.grant(pairing(1), LIMITS, now).unwrap();
-        loan.open(old).unwrap();
-        loan.handle(Event::HungUp { now }, LIMITS);
-        let (new, _) = loan.grant(pairing(1), LIMITS, now).unwrap();
-        assert_eq!(loan.open(old), Err(Refusal::Fenced));
-        assert_eq!(loan.release(old), Err(Refusal::Fenced));
-        assert_eq!(loan.open(new), Ok(()));
-    }
-}
+mod tests;

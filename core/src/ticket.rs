@@ -10,6 +10,7 @@ use crate::pairing::{Name, Pairing, PairingId};
 use crate::secret::Secret;
 use serde::{Deserialize, Serialize};
 use std::net::Ipv6Addr;
+use std::time::Duration;
 
 /// Where the ticket is in the initramfs, without a leading slash.
 pub const TICKET_PATH: &str = "stiefel/ticket.json";
@@ -21,6 +22,9 @@ pub const BUNDLE_KERNEL: &str = "stiefel/bundle/vmlinuz";
 pub const BUNDLE_INITRAMFS: &str = "stiefel/bundle/initrd.img";
 /// The ramdisk itself, once more, in [`BUNDLE_DIR`].
 pub const BUNDLE_RAMDISK: &str = "stiefel/bundle/ramdisk.img";
+/// Where the lent system has the list of what it would start from when it was lent. It lies on
+/// the lent disk, so that the borrower can compare; there is no secret in it.
+pub const LENT_BOOT_FILES: &str = "/var/lib/stiefelsystem/lent-boot-files";
 /// Longest ticket, bytes; room for hundreds of pairings.
 pub const MAX_TICKET_LEN: usize = 1 << 20;
 /// Version of the ticket's format. Both ends come from one build, so any other is an error.
@@ -100,16 +104,41 @@ impl DiskIdentity {
 pub struct Limits {
     /// For a first borrower, seconds.
     pub offer_secs: u32,
-    /// For a borrower that has vanished, e.g. by a pulled cable, seconds.
+    /// For a borrower that has vanished, e.g. by a pulled cable, seconds; 0: until a person
+    /// at the lender decides.
     pub patience_secs: u32,
 }
 
+/// How long the borrower's system stands still before its programs get errors, where the lender
+/// has no limit of its own: a lunch fits in.
+const FREEZE_SECS: u32 = 3600;
+
+impl Limits {
+    /// How long a lender waits for a borrower that has vanished; `None`: until a person decides.
+    #[must_use]
+    pub fn patience(self) -> Option<Duration> {
+        let secs = Some(self.patience_secs).filter(|secs| *secs > 0)?;
+        Some(Duration::from_secs(secs.into()))
+    }
+
+    /// How long a borrower waits for a lender that has vanished, seconds; never 0.
+    #[must_use]
+    pub fn freeze_secs(self) -> u32 {
+        match self.patience_secs {
+            0 => FREEZE_SECS,
+            // Nobody is there any longer than that.
+            secs => secs,
+        }
+    }
+}
+
 impl Default for Limits {
-    /// Ten minutes each: a desktop's firmware and a walk to the other room fit in.
+    /// Ten minutes for a desktop's firmware and a walk to the other room; and whoever had the
+    /// disk may have unsaved work, so that only a person gives it up.
     fn default() -> Self {
         Self {
             offer_secs: 600,
-            patience_secs: 600,
+            patience_secs: 0,
         }
     }
 }
@@ -136,7 +165,7 @@ pub struct AttachTicket {
     pub disk_size: u64,
     /// The disk's logical block size in bytes: the unit of its partition table.
     pub logical_block: u32,
-    /// How long the lender waits for a vanished borrower, seconds.
+    /// How long to wait for a lender that has vanished, seconds.
     pub patience_secs: u32,
     /// What to start when the disk is there: the lent system's own init.
     pub init: String,

@@ -2,7 +2,7 @@
 //!
 //! Each module wraps one interface of the kernel and knows nothing of loans:
 //! [`links`] (rtnetlink), [`wireguard`] and [`nbd`] (generic netlink),
-//! [`uevent`], [`modules`], [`kexec`], [`block`] and [`power`] (sysfs),
+//! [`uevent`], [`modules`], [`kexec`], [`block`] and [`power`] (sysfs), [`boot_files`],
 //! [`terminal`], [`backlight`] and [`input`] (screen, beeper, keys), [`health`] (of disks),
 //! [`mounts`], [`memfd`], [`process`], [`sysctl`], [`tcp`].
 //!
@@ -12,6 +12,7 @@
 
 pub mod backlight;
 pub mod block;
+pub mod boot_files;
 mod error;
 pub mod health;
 pub mod input;

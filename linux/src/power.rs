@@ -18,6 +18,9 @@ pub struct Power {
     pub on_mains: bool,
     /// At least one battery is being charged.
     pub charging: bool,
+    /// At least one battery is being emptied, and none is charged: with a charger, it does not
+    /// keep up.
+    pub discharging: bool,
 }
 
 /// Reads the state of all supplies that feed the machine itself (not a mouse's battery).
@@ -32,6 +35,7 @@ fn read_below(class: &Path) -> Result<Power> {
                 battery_percent: None,
                 on_mains: true,
                 charging: false,
+                discharging: false,
             });
         }
         entries => entries.tried(|| format!("cannot read {}", class.display()))?,
@@ -56,18 +60,18 @@ fn read_below(class: &Path) -> Result<Power> {
             _ => {}
         }
     }
-    let discharging = batteries
-        .iter()
-        .any(|battery| battery.status == "Discharging");
+    let any = |status: &str| batteries.iter().any(|battery| battery.status == status);
+    let (charging, emptied) = (any("Charging"), any("Discharging"));
     Ok(Power {
         battery_percent: percent(&batteries),
         // Some laptops show no charger at all; then the batteries tell.
         on_mains: if chargers.is_empty() {
-            !discharging
+            !emptied
         } else {
             chargers.contains(&true)
         },
-        charging: batteries.iter().any(|battery| battery.status == "Charging"),
+        charging,
+        discharging: emptied && !charging,
     })
 }
 
@@ -138,7 +142,8 @@ mod tests {
             Power {
                 battery_percent: None,
                 on_mains: true,
-                charging: false
+                charging: false,
+                discharging: false,
             }
         );
     }
@@ -165,7 +170,8 @@ mod tests {
             Power {
                 battery_percent: Some(63.0),
                 on_mains: false,
-                charging: false
+                charging: false,
+                discharging: true,
             }
         );
     }
@@ -189,9 +195,24 @@ mod tests {
             Power {
                 battery_percent: Some(25.0),
                 on_mains: true,
-                charging: true
+                charging: true,
+                discharging: false,
             }
         );
+    }
+
+    #[test]
+    fn a_charger_that_does_not_keep_up() {
+        let battery = |status| [("type", "Battery"), ("status", status), ("capacity", "9")];
+        let weak = [("type", "USB"), ("online", "1")];
+        let power = machine(&[("USB", &weak), ("BAT0", &battery("Discharging"))]);
+        assert!(power.on_mains && power.discharging);
+        let shared = machine(&[
+            ("USB", &weak),
+            ("BAT0", &battery("Discharging")),
+            ("BAT1", &battery("Charging")),
+        ]);
+        assert!(!shared.discharging, "the charge moves between the two");
     }
 
     #[test]

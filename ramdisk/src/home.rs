@@ -22,6 +22,15 @@ pub fn now() -> ! {
     }
 }
 
+/// Switches this machine off, because its battery is nearly empty; else as [`now`].
+pub fn off() -> ! {
+    rustix::fs::sync();
+    if let Err(error) = reboot(RebootCommand::PowerOff) {
+        console::warn(&format!("Cannot switch this machine off ({error})."));
+    }
+    now()
+}
+
 /// Leaves what is on the screen there for a while first.
 pub fn after_a_minute() -> ! {
     console::warn("This machine starts its own system in a minute.");

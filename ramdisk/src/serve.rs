@@ -8,7 +8,10 @@
 mod disk;
 mod gate;
 mod lender;
+#[expect(dead_code, reason = "the person has no screen yet")]
+mod outlook;
 mod status;
+mod supplies;
 mod tunnel;
 
 use crate::hardware::Hardware;
@@ -16,6 +19,7 @@ use crate::{console, home, wires};
 use anyhow::Context;
 use gate::AtGate;
 use lender::{Lender, Next};
+use outlook::Said;
 use rustix::system::{RebootCommand, reboot};
 use std::convert::Infallible;
 use std::time::Duration;
@@ -47,7 +51,7 @@ const DRIVEN: &[Purpose] = &[
 const GATE_QUEUE: usize = 32;
 /// How long the acknowledgement of a release has to get out before we reboot.
 const LAST_WORDS: Duration = Duration::from_millis(500);
-/// How often the battery is looked at; some firmware never tells of a change.
+/// How often battery, warmth and link are looked at; some firmware never tells of a change.
 const POWER_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Why the loop goes on.
@@ -60,8 +64,8 @@ enum Wake {
     /// All that was written is on the disk, or it never will be.
     Synced(std::io::Result<()>),
     Power,
-    /// Somebody at this machine wants the disk back.
-    Recall,
+    /// The person, or a device.
+    Said(Said),
 }
 
 /// Serves the disk until the loan is over, then goes home.
@@ -86,15 +90,24 @@ pub fn run(ticket: ServeTicket) -> anyhow::Result<Infallible> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    runtime.block_on(lend(ticket, disk, found))?;
-    home::now()
+    match runtime.block_on(lend(ticket, disk, found))? {
+        Way::Home => home::now(),
+        Way::Off => home::off(),
+    }
+}
+
+/// Where to when the loan is over.
+enum Way {
+    Home,
+    /// There is too little power to start a system with.
+    Off,
 }
 
 async fn lend(
     ticket: ServeTicket,
     disk: std::sync::Arc<Disk>,
     found: stiefel_linux::block::Disk,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<Way> {
     let links = ticket.links.clone();
     let filter = Box::new(move |link: &_| wires::usable(link, &links));
     let mut answerer = Answerer::open(ticket.lender.clone(), &ticket.pairings, filter)?;
@@ -104,6 +117,10 @@ async fn lend(
     let mut commands: Option<mpsc::Receiver<Command>> = None;
     let mut interrupts = signal(SignalKind::interrupt())?;
     let mut power = tokio::time::interval(POWER_INTERVAL);
+    let mut supplies = supplies::watch()?;
+    let (mut desk, outlook) = outlook::open();
+    // Nobody sits there yet.
+    drop(outlook);
     let mut lender = Lender::new(ticket, disk, found, to_gate);
     lender.announce(&mut answerer);
     loop {
@@ -116,7 +133,9 @@ async fn lend(
             Some(result) = sync_done.recv() => Wake::Synced(result),
             () = sleep_until(deadline.unwrap_or_else(far)), if deadline.is_some() => Wake::Deadline,
             _ = power.tick() => Wake::Power,
-            _ = interrupts.recv() => Wake::Recall,
+            Some(()) = supplies.recv() => Wake::Power,
+            said = desk.next() => Wake::Said(said),
+            _ = interrupts.recv() => Wake::Said(Said::TakeBack),
         };
         let next = match wake {
             Wake::Search(event) => lender.searched(&event),
@@ -125,9 +144,13 @@ async fn lend(
             Wake::Gate(at_gate) => lender.at_gate(at_gate),
             Wake::Deadline => lender.look_at_clock(),
             Wake::Synced(result) => lender.synced(result),
-            Wake::Power => lender.look_at_power(),
-            Wake::Recall => lender.recall(),
+            Wake::Power => lender.look_around(),
+            Wake::Said(said) => lender.told(said),
         };
+        for alarm in lender.take_alarms() {
+            desk.alarm(alarm);
+        }
+        desk.show(lender.shown());
         match next {
             Next::Wait => {}
             Next::Listen(receiver) => commands = Some(receiver),
@@ -139,9 +162,9 @@ async fn lend(
                 let synced = synced.clone();
                 tokio::task::spawn_blocking(move || synced.blocking_send(disk.flush()));
             }
-            Next::GoHome => {
+            Next::GoHome(way) => {
                 sleep(LAST_WORDS).await;
-                return Ok(());
+                return Ok(way);
             }
         }
         lender.announce(&mut answerer);

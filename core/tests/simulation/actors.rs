@@ -8,7 +8,7 @@ use stiefel_core::bundle::Request;
 use stiefel_core::discovery::borrower::{self, Seeker};
 use stiefel_core::discovery::lender::{self, Answerer};
 use stiefel_core::discovery::{SEEK_INTERVAL, Standing};
-use stiefel_core::loan::{Effect, Event, Loan, Outcome};
+use stiefel_core::loan::{Effect, Event, Loan, Onward, Outcome, Stage};
 use stiefel_core::pairing::{Pairing, PairingId, Policy};
 use stiefel_core::secret::Secret;
 use stiefel_core::ticket::Limits;
@@ -64,13 +64,8 @@ impl Message {
 }
 
 enum System {
-    Own {
-        leaves_at: Option<Instant>,
-    },
-    Ramdisk {
-        loan: Loan,
-        wake_at: Option<Instant>,
-    },
+    Own { leaves_at: Option<Instant> },
+    Ramdisk { loan: Loan },
 }
 
 pub struct Lender {
@@ -128,17 +123,14 @@ impl Lender {
                 let Some((borrower, _)) = self.answerer.claim(bytes, from, now) else {
                     return nothing;
                 };
-                let System::Ramdisk { loan, wake_at } = &mut self.system else {
+                let System::Ramdisk { loan } = &mut self.system else {
                     return Heard {
                         took_effect: true,
                         ..nothing
                     };
                 };
                 let granted = loan.grant(borrower, LIMITS, now).ok();
-                if let Some((_, Effect::WakeAt(at))) = granted {
-                    *wake_at = Some(at);
-                }
-                let answer = granted.map(|(epoch, _)| Message::Grant {
+                let answer = granted.map(|epoch| Message::Grant {
                     request: bytes.clone(),
                     epoch,
                 });
@@ -186,34 +178,36 @@ impl Lender {
         match &self.system {
             System::Own { leaves_at: None } => Standing::Asleep,
             System::Own { leaves_at: Some(_) } => Standing::Announced { seconds: 5 },
-            System::Ramdisk { loan, .. } => match loan {
-                Loan::Closing { .. } | Loan::Closed { .. } => Standing::Leaving,
-                Loan::Held { .. } => Standing::Lent {
+            System::Ramdisk { loan } => match loan.stage() {
+                Stage::Closing { .. } | Stage::Closed { .. } => Standing::Leaving,
+                Stage::Held { .. } | Stage::Parting { .. } => Standing::Lent {
                     to: pairing(1).name,
                 },
-                Loan::Offered { .. } | Loan::Granted { .. } | Loan::Orphaned { .. } => {
-                    Standing::Offering
-                }
+                Stage::Offered { .. }
+                | Stage::Granted { .. }
+                | Stage::Orphaned { .. }
+                | Stage::Restarting { .. } => Standing::Offering,
             },
         }
     }
 
     /// A session of the tunnel that belongs to the grant `epoch`.
     fn open(&mut self, borrower: PairingId, epoch: u64) -> bool {
-        let System::Ramdisk { loan, wake_at } = &mut self.system else {
+        let System::Ramdisk { loan } = &mut self.system else {
             return false;
         };
-        let holder = match *loan {
-            Loan::Granted { borrower, .. }
-            | Loan::Held { borrower, .. }
-            | Loan::Orphaned { borrower, .. } => borrower,
-            Loan::Offered { .. } | Loan::Closing { .. } | Loan::Closed { .. } => return false,
+        let holder = match *loan.stage() {
+            Stage::Granted { borrower, .. }
+            | Stage::Held { borrower, .. }
+            | Stage::Orphaned { borrower, .. }
+            | Stage::Parting { borrower, .. }
+            | Stage::Restarting { borrower, .. } => borrower,
+            Stage::Offered { .. } | Stage::Closing { .. } | Stage::Closed { .. } => return false,
         };
         // The tunnel has the keys of the newest grant, so nobody else gets this far.
         if holder != borrower || loan.open(epoch).is_err() {
             return false;
         }
-        *wake_at = None;
         let first = *self.held_by.get_or_insert(borrower);
         assert_eq!(first, borrower, "the disk changes hands within a loan");
         self.sessions.push((borrower, epoch));
@@ -229,22 +223,19 @@ impl Lender {
 
     fn release(&mut self, borrower: PairingId, epoch: u64, now: Instant) {
         self.end_session(borrower, now);
-        if let System::Ramdisk { loan, .. } = &mut self.system
-            && let Ok(effect) = loan.release(epoch)
+        if let System::Ramdisk { loan } = &mut self.system
+            && let Ok(Some(effect)) = loan.release(epoch, Onward::Leaves)
         {
             self.obey(effect);
         }
     }
 
     pub fn recall(&mut self) {
-        if let System::Ramdisk { loan, wake_at } = &mut self.system
-            && let Ok(effect) = loan.recall()
+        // Hanging up takes until the next look at the clock.
+        if let System::Ramdisk { loan } = &mut self.system
+            && let Ok(Some(Effect::Sync)) = loan.recall()
         {
-            // Hanging up and syncing take until the next look at the clock.
-            *wake_at = None;
-            if effect == Effect::Sync {
-                self.go_home();
-            }
+            self.go_home();
         }
     }
 
@@ -253,27 +244,19 @@ impl Lender {
             System::Own {
                 leaves_at: Some(at),
             } if *at <= now => {
-                let (loan, effect) = Loan::offered(LIMITS, now);
-                self.system = System::Ramdisk {
-                    loan,
-                    wake_at: None,
-                };
+                let loan = Loan::offered(LIMITS, now);
+                self.system = System::Ramdisk { loan };
                 // The ramdisk remembers nothing of what was said before.
                 self.answerer = answerer(&self.pairings);
-                self.obey(effect);
             }
             System::Own { .. } => {}
-            System::Ramdisk {
-                loan: Loan::Closing { .. },
-                ..
-            } => {
+            System::Ramdisk { loan } if matches!(loan.stage(), Stage::Closing { .. }) => {
                 while self.sessions.pop().is_some() {
                     self.happened(Event::HungUp { now });
                 }
             }
-            System::Ramdisk { wake_at, .. } => {
-                if wake_at.is_some_and(|at| at <= now) {
-                    *wake_at = None;
+            System::Ramdisk { loan } => {
+                if loan.deadline().is_some_and(|at| at <= now) {
                     self.happened(Event::Tick { now });
                 }
             }
@@ -281,7 +264,7 @@ impl Lender {
     }
 
     fn happened(&mut self, event: Event) {
-        if let System::Ramdisk { loan, .. } = &mut self.system
+        if let System::Ramdisk { loan } = &mut self.system
             && let Some(effect) = loan.handle(event, LIMITS)
         {
             self.obey(effect);
@@ -290,11 +273,6 @@ impl Lender {
 
     fn obey(&mut self, effect: Effect) {
         match effect {
-            Effect::WakeAt(at) => {
-                if let System::Ramdisk { wake_at, .. } = &mut self.system {
-                    *wake_at = Some(at);
-                }
-            }
             // Each session ends when the clock is looked at next.
             Effect::HangUp => {}
             Effect::Sync | Effect::GoHome => self.go_home(),
@@ -306,9 +284,13 @@ impl Lender {
             self.sessions.is_empty(),
             "the disk is synced under a writer"
         );
-        if let System::Ramdisk { loan, .. } = &mut self.system {
-            assert_eq!(loan.handle(Event::Synced, LIMITS), Some(Effect::GoHome));
-            let Loan::Closed { outcome } = *loan else {
+        if let System::Ramdisk { loan } = &mut self.system {
+            // Only a loan that goes on asks for the time.
+            let synced = Event::Synced {
+                now: Instant::now(),
+            };
+            assert_eq!(loan.handle(synced, LIMITS), Some(Effect::GoHome));
+            let Stage::Closed { outcome } = *loan.stage() else {
                 panic!("home from {loan:?}");
             };
             self.outcomes.push(outcome);

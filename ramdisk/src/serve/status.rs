@@ -14,6 +14,7 @@ pub fn power() -> Power {
         battery_percent: None,
         on_mains: true,
         charging: false,
+        discharging: false,
     })
 }
 

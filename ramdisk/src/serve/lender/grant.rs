@@ -12,7 +12,7 @@ use std::net::SocketAddrV6;
 use std::path::Path;
 use std::sync::Arc;
 use stiefel_core::bundle::{Agreed, Answer, Grant, Request, agree, public_key};
-use stiefel_core::loan::{Loan, Refusal};
+use stiefel_core::loan::Refusal;
 use stiefel_core::net::{LENDER_ADDRESS, NBD_PORT, TUNNEL_INTERFACE};
 use stiefel_core::pairing::{Name, PairingId};
 use stiefel_core::secret::Secret;
@@ -73,22 +73,10 @@ impl Lender {
         if let Some(to) = self.ticket.promised_to.filter(|to| *to != id) {
             return Ok(self.lent_to(to));
         }
-        let files = match open_bundle() {
-            // The borrower had the disk, vanished, and begins anew: only our own
-            // system can make a new bundle.
-            Err(error) if error.kind() == io::ErrorKind::NotFound && self.is_orphan_of(id) => {
-                console::say(&format!("{name} begins anew."));
-                let message = "the lender starts its own system first; it is found again then";
-                return Ok(Reply {
-                    next: self.recall(),
-                    ..refusal(None, message)
-                });
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => vec![],
-            files => files.context("cannot read the bundle")?,
-        };
-        let (epoch, effect) = match self.loan.grant(id, self.ticket.limits, now()) {
-            Ok(granted) => granted,
+        // It stays for a borrower that restarts.
+        let files = open_bundle().context("cannot read the bundle")?;
+        let epoch = match self.loan.grant(id, self.ticket.limits, now()) {
+            Ok(epoch) => epoch,
             Err(Refusal::Lent { to }) => {
                 console::say(&format!("{name} asks for the disk; it is lent."));
                 return Ok(self.lent_to(to));
@@ -97,7 +85,7 @@ impl Lender {
                 return Ok(refusal(None, "this machine is on its way home"));
             }
         };
-        self.remember(effect);
+        self.missing = None;
         self.epoch = epoch;
         let lens = files
             .iter()
@@ -122,7 +110,7 @@ impl Lender {
             epoch,
             disk_size: self.ticket.disk.size,
             logical_block: self.logical_block,
-            patience_secs: self.ticket.limits.patience_secs,
+            patience_secs: self.ticket.limits.freeze_secs(),
         });
         Ok(Reply {
             answer,
@@ -152,15 +140,11 @@ impl Lender {
         };
         self.service = Some(Service {
             server: Arc::new(Server::start(listener, self.disk.clone(), Arc::new(gate))?),
-            held_since: None,
+            attached: false,
         });
         Ok(Next::Listen(
             control::start(TUNNEL_INTERFACE).context("no control service")?,
         ))
-    }
-
-    fn is_orphan_of(&self, id: PairingId) -> bool {
-        matches!(self.loan, Loan::Orphaned { borrower, .. } if borrower == id)
     }
 
     fn lent_to(&self, id: PairingId) -> Reply {
