@@ -20,6 +20,9 @@ const FIRMWARE: &str = "/stiefel/firmware";
 /// Where the kernel looks for firmware first (Documentation/driver-api/firmware/fw_search_path.rst).
 const FIRMWARE_SETTING: &str = "/sys/module/firmware_class/parameters/path";
 
+/// What the processor says it is: drivers of its thermometer ask for that.
+const PROCESSOR: &str = "/sys/devices/system/cpu/modalias";
+
 /// Each round finds what sits behind what the last one found: bridge, controller, hub, device.
 const ROUNDS_LIMIT: usize = 16;
 
@@ -79,7 +82,7 @@ impl Hardware {
         let mut loaded = 0;
         for _ in 0..ROUNDS_LIMIT {
             let before = asked.len();
-            asked.extend(modaliases(Path::new("/sys/bus")));
+            asked.extend(modaliases(Path::new("/sys/bus"), Path::new(PROCESSOR)));
             if asked.len() == before {
                 break;
             }
@@ -173,12 +176,15 @@ fn path_of(module: &Module) -> PathBuf {
     Path::new(MODULES).join(&module.file)
 }
 
-/// What all devices say they are. Every device hangs on a bus, and the buses' folders are flat.
-fn modaliases(buses: &Path) -> BTreeSet<String> {
+/// What all devices say they are. Every device but the processor hangs on a bus, and the buses'
+/// folders are flat.
+fn modaliases(buses: &Path, processor: &Path) -> BTreeSet<String> {
     let folder = |path: PathBuf| fs::read_dir(path).into_iter().flatten().flatten();
     folder(buses.to_owned())
         .flat_map(|bus| folder(bus.path().join("devices")))
-        .filter_map(|device| fs::read_to_string(device.path().join("modalias")).ok())
+        .map(|device| device.path().join("modalias"))
+        .chain([processor.to_owned()])
+        .filter_map(|path| fs::read_to_string(path).ok())
         .map(|text| text.trim_end().to_owned())
         .filter(|text| !text.is_empty())
         .collect()
@@ -199,7 +205,13 @@ mod tests {
             fs::write(folder.path().join(device).join("modalias"), text).unwrap();
         }
         fs::create_dir_all(folder.path().join("pci/devices/1")).unwrap();
-        let found: Vec<_> = modaliases(folder.path()).into_iter().collect();
-        assert_eq!(found, ["pci:v1", "usb:v2"]);
+        let processor = folder.path().join("processor");
+        fs::write(&processor, "cpu:type:x86\n").unwrap();
+        let found: Vec<_> = modaliases(folder.path(), &processor).into_iter().collect();
+        assert_eq!(found, ["cpu:type:x86", "pci:v1", "usb:v2"]);
+        assert_eq!(
+            modaliases(&folder.path().join("none"), &folder.path().join("none")).len(),
+            0
+        );
     }
 }

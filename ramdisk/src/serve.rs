@@ -7,9 +7,10 @@
 
 mod disk;
 mod gate;
+mod health;
 mod lender;
-#[expect(dead_code, reason = "the person has no screen yet")]
 mod outlook;
+mod panel;
 mod status;
 mod supplies;
 mod tunnel;
@@ -46,6 +47,7 @@ const DRIVEN: &[Purpose] = &[
     Purpose::Storage,
     Purpose::Hid,
     Purpose::Power,
+    Purpose::Sound,
 ];
 /// Sessions that may wait at the gate.
 const GATE_QUEUE: usize = 32;
@@ -84,7 +86,7 @@ pub fn run(ticket: ServeTicket) -> anyhow::Result<Infallible> {
     hardware.coldplug(NETWORK);
     wires::keep_on(ticket.links.clone())?;
     hardware.coldplug(STORAGE);
-    hardware.keep_driven(uevents, DRIVEN, &[tunnel::MODULE])?;
+    hardware.keep_driven(uevents, DRIVEN, &[tunnel::MODULE, panel::MODULE])?;
     let found = disk::find(&ticket.disk)?;
     let disk = Disk::open(&found.node(), Access::ReadWrite)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -119,8 +121,7 @@ async fn lend(
     let mut power = tokio::time::interval(POWER_INTERVAL);
     let mut supplies = supplies::watch()?;
     let (mut desk, outlook) = outlook::open();
-    // Nobody sits there yet.
-    drop(outlook);
+    panel::start(outlook, found.clone(), ticket.links.clone())?;
     let mut lender = Lender::new(ticket, disk, found, to_gate);
     lender.announce(&mut answerer);
     loop {

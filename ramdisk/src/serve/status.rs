@@ -32,13 +32,33 @@ pub fn link_speed_mbps(chosen: &[MacAddress]) -> u32 {
 
 /// The hottest sensor that the kernel knows, degrees Celsius; `None` without any.
 pub fn hottest_celsius() -> Option<f64> {
-    hottest_below(Path::new("/sys/class/thermal"))
+    hottest_below(Path::new("/sys/class"))
 }
 
-/// Thermal zones tell thousandths of a degree (Documentation/driver-api/thermal/sysfs-api.rst).
+/// Monitors that ask a disk whenever they are read, for as long as it takes: [`super::health`]
+/// does that elsewhere.
+const DISKS: [&str; 2] = ["nvme", "drivetemp"];
+
+/// Thermal zones and monitors both tell thousandths of a degree
+/// (Documentation/driver-api/thermal/sysfs-api.rst, Documentation/hwmon/sysfs-interface.rst).
 fn hottest_below(class: &Path) -> Option<f64> {
-    let zones = std::fs::read_dir(class).ok()?.flatten();
-    let told = zones.filter_map(|zone| std::fs::read_to_string(zone.path().join("temp")).ok());
+    let list = |folder: &Path| std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let text = |path: &Path| std::fs::read_to_string(path).unwrap_or_default();
+    let zones = list(&class.join("thermal")).map(|zone| zone.path().join("temp"));
+    let monitors = list(&class.join("hwmon"))
+        .map(|monitor| monitor.path())
+        .filter(|monitor| !DISKS.contains(&text(&monitor.join("name")).trim()));
+    let inputs = monitors
+        .flat_map(|monitor| list(&monitor))
+        .map(|file| file.path());
+    let inputs = inputs.filter(|file| {
+        let name = file
+            .file_name()
+            .and_then(|name| name.to_str())
+            .unwrap_or_default();
+        name.starts_with("temp") && name.ends_with("_input")
+    });
+    let told = zones.chain(inputs).map(|file| text(&file));
     let degrees = told.filter_map(|text| Some(text.trim().parse::<f64>().ok()? / 1000.0));
     // Sensors that are not there tell nonsense.
     degrees
@@ -74,17 +94,26 @@ mod tests {
     #[test]
     fn the_hottest_sensor_counts_and_nonsense_does_not() {
         let class = tempfile::tempdir().unwrap();
+        let write = |path: &str, text: &str| {
+            let path = class.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        };
         for (zone, temp) in [
             ("0", "44500\n"),
             ("1", "27800\n"),
             ("2", "-274000\n"),
             ("3", "x"),
         ] {
-            let zone = class.path().join(format!("thermal_zone{zone}"));
-            std::fs::create_dir(&zone).unwrap();
-            std::fs::write(zone.join("temp"), temp).unwrap();
+            write(&format!("thermal/thermal_zone{zone}/temp"), temp);
         }
         assert_eq!(hottest_below(class.path()), Some(44.5));
+        write("hwmon/hwmon0/name", "coretemp\n");
+        write("hwmon/hwmon0/temp1_input", "61000\n");
+        write("hwmon/hwmon0/temp1_crit", "100000\n");
+        write("hwmon/hwmon1/name", "nvme\n");
+        write("hwmon/hwmon1/temp1_input", "70000\n");
+        assert_eq!(hottest_below(class.path()), Some(61.0));
         assert_eq!(hottest_below(&class.path().join("none")), None);
     }
 
