@@ -46,6 +46,8 @@ const RULES: &[Rule] = &[
         &["xen-kbdfront"],
     ),
     (Purpose::Hid, "kernel/drivers/virtio/", &["virtio_input"]),
+    // By which keys are read.
+    (Purpose::Hid, "kernel/drivers/input/", &["evdev"]),
     (Purpose::Storage, "kernel/drivers/nvme/host/", &["nvme"]),
     (Purpose::Storage, "kernel/drivers/ata/", &[]),
     (Purpose::Storage, "kernel/drivers/mmc/", &[]),
@@ -97,9 +99,15 @@ const RULES: &[Rule] = &[
     (
         Purpose::Power,
         "kernel/drivers/acpi/",
-        &["ac", "battery", "button", "fan", "sbs", "thermal"],
+        &["ac", "battery", "button", "fan", "sbs", "thermal", "video"],
     ),
     (Purpose::Power, "kernel/drivers/cpufreq/", &["acpi-cpufreq"]),
+    // How hot the processor is. None for disks: those ask the disk each time.
+    (
+        Purpose::Power,
+        "kernel/drivers/hwmon/",
+        &["coretemp", "k10temp"],
+    ),
     (Purpose::Sound, "kernel/drivers/input/misc/", &["pcspkr"]),
     (Purpose::Tunnel, "kernel/drivers/net/", &["macvlan"]),
 ];
