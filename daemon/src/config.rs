@@ -79,7 +79,8 @@ pub const CONFIRM: RangeInclusive<u32> = 1..=3600;
 /// From and to how many seconds the ramdisk waits for a borrower; half a minute for a machine
 /// that boots, a day for a person.
 pub const OFFER: RangeInclusive<u32> = 30..=86_400;
-/// From and to how many seconds both wait for each other; longer than it takes to plug in.
+/// From and to how many seconds both wait for each other; longer than it takes to plug in. See
+/// [`patience`].
 pub const PATIENCE: RangeInclusive<u32> = 10..=86_400;
 /// Percent.
 pub const PERCENT: RangeInclusive<u32> = 0..=100;
@@ -193,7 +194,9 @@ impl Config {
             }
             ("loan", "on-low-power") => self.on_low_power = words::on_low_power(text(value)?)?,
             ("loan", "offer-secs") => self.limits.offer_secs = number(value, &OFFER)?,
-            ("loan", "patience-secs") => self.limits.patience_secs = number(value, &PATIENCE)?,
+            ("loan", "patience-secs") => {
+                self.limits.patience_secs = patience(number(value, &(0..=u32::MAX))?)?;
+            }
             _ => return Err("no such key".into()),
         }
         Ok(())
@@ -224,6 +227,17 @@ pub fn within(number: u32, range: &RangeInclusive<u32>) -> Result<u32, String> {
     match range.contains(&number) {
         true => Ok(number),
         false => Err(out_of(range)),
+    }
+}
+
+/// The patience, if it is in its range or 0: until a person decides.
+///
+/// # Errors
+/// Which range that is.
+pub fn patience(secs: u32) -> Result<u32, String> {
+    match secs {
+        0 => Ok(0),
+        secs => within(secs, &PATIENCE).map_err(|error| format!("0, or {error}")),
     }
 }
 
@@ -289,6 +303,19 @@ mod tests {
             ..Config::default()
         };
         assert_eq!(config, expected);
+    }
+
+    #[test]
+    fn a_person_may_be_waited_for_for_ever_but_not_for_a_moment() {
+        let mut config = Config::default();
+        assert!(config.take("[loan]\npatience-secs = 20\n").is_empty());
+        assert_eq!(config.limits.patience_secs, 20);
+        assert!(config.take("[loan]\npatience-secs = 0\n").is_empty());
+        assert_eq!(config.limits.patience(), None);
+        let [mistake] = &config.take("[loan]\npatience-secs = 9\n")[..] else {
+            panic!("9 is taken");
+        };
+        assert!(mistake.contains("0, or a whole number from 10"), "{mistake}");
     }
 
     #[test]

@@ -164,11 +164,8 @@ impl Settings {
         value: u32,
         #[zbus(header)] header: Option<Header<'_>>,
     ) -> fdo::Result<()> {
-        self.set(
-            number(value, &config::PATIENCE, Setting::PatienceSecs),
-            header,
-        )
-        .await
+        self.set(config::patience(value).map(Setting::PatienceSecs), header)
+            .await
     }
 
     #[zbus(property)]

@@ -111,7 +111,8 @@ impl Settings {
         if let Some(secs) = number(self.offer_secs, &super::OFFER) {
             config.limits.offer_secs = secs;
         }
-        if let Some(secs) = number(self.patience_secs, &super::PATIENCE) {
+        let patience = |secs| super::patience(secs).ok();
+        if let Some(secs) = self.patience_secs.and_then(patience) {
             config.limits.patience_secs = secs;
         }
     }

@@ -63,11 +63,18 @@ impl Daemon {
     /// The loan as it is now.
     pub(super) fn borrowed(&mut self, loan: Loan, now: Now) {
         let lender = &loan.lender_now;
-        let empty = !lender.on_mains && lender.warning >= BatteryWarning::Critical;
+        // Also with a charger that does not keep up: then the lender still warns.
+        let empty = lender.warning >= BatteryWarning::Critical;
         self.loan.empty_at = match self.config.on_low_power {
+            // The lender is about to switch itself off.
+            OnLowPower::GiveBack if empty && lender.warning >= BatteryWarning::Action => Some(
+                self.loan
+                    .empty_at
+                    .unwrap_or(now.monotonic)
+                    .min(now.monotonic),
+            ),
             OnLowPower::GiveBack if empty => {
-                let first = self.loan.empty_at.unwrap_or(now.monotonic + LAST_WORDS);
-                Some(first)
+                Some(self.loan.empty_at.unwrap_or(now.monotonic + LAST_WORDS))
             }
             OnLowPower::GiveBack | OnLowPower::Warn => None,
         };

@@ -184,7 +184,6 @@ fn a_nearly_empty_battery_of_the_lender_ends_the_loan_in_time() {
     assert_eq!(bench.power_offs(), 0);
     bench.loan(false, BatteryWarning::Critical);
     bench.later(59);
-    bench.loan(false, BatteryWarning::Action);
     assert_eq!(bench.power_offs(), 0);
     bench.later(1);
     assert_eq!(bench.power_offs(), 1);
@@ -204,9 +203,19 @@ fn a_charger_that_is_plugged_in_keeps_the_loan() {
     let mut bench = Bench::new(true);
     bench.loan(false, BatteryWarning::Critical);
     bench.later(30);
-    bench.loan(true, BatteryWarning::Critical);
+    bench.loan(true, BatteryWarning::None);
     bench.later(600);
     assert_eq!(bench.power_offs(), 0);
+}
+
+#[test]
+fn a_lender_that_is_about_to_switch_itself_off_is_not_kept_waiting() {
+    let mut bench = Bench::new(true);
+    bench.loan(false, BatteryWarning::Critical);
+    bench.later(5);
+    bench.loan(false, BatteryWarning::Action);
+    bench.later(0);
+    assert_eq!(bench.power_offs(), 1);
 }
 
 #[test]

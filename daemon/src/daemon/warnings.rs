@@ -69,7 +69,9 @@ fn connection(loan: &Loan) -> Option<Warning> {
 
 fn power(loan: &Loan) -> Option<Warning> {
     let lender = &loan.lender_now;
-    let percent = lender.battery_percent.filter(|_| !lender.on_mains)?;
+    // A charger may not keep up.
+    let drained = !lender.on_mains || lender.warning > BatteryWarning::None;
+    let percent = lender.battery_percent.filter(|_| drained)?;
     let name = name(loan);
     let hint = format!("Plug in the charger of {name}");
     let (severity, text) = match lender.warning {

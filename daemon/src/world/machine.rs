@@ -11,6 +11,7 @@ use stiefel_core::preflight::{self, ImageState, Kexec};
 use stiefel_core::ticket::{self, ServeTicket, Ticket};
 use stiefel_core::{cmdline, cpio};
 use stiefel_image::KernelFiles;
+use stiefel_linux::boot_files;
 use zeroize::Zeroize;
 
 /// A machine with its files below one root. How to learn of its disk and of
@@ -71,6 +72,7 @@ impl Machine for Installed {
         let words = |line: Result<String, cmdline::TooLong>| {
             line.map_err(|error| Trouble(error.to_string()))
         };
+        self.note_boot_files();
         let ticket = Ticket::Serve(Box::new(ServeTicket {
             lender: plan.lender.clone(),
             pairings: plan.pairings.clone(),
@@ -104,6 +106,19 @@ impl Installed {
             .stock_initramfs()
             .map_err(|error| Trouble(error.to_string()))?;
         Ok(files)
+    }
+
+    /// Without them, the loan ends with the first restart of the borrower.
+    fn note_boot_files(&self) {
+        let file = self.paths.at(ticket::LENT_BOOT_FILES);
+        let noted = boot_files::list(&self.paths.at("/"))
+            .map_err(|error| error.to_string())
+            .and_then(|list| fs::write(&file, list).map_err(|error| error.to_string()));
+        if let Err(error) = noted {
+            tracing::warn!("cannot note the boot files in {}: {error}", file.display());
+            // An older list is that of another loan.
+            let _ = fs::remove_file(file);
+        }
     }
 
     /// A kernel's package that was upgraded in place has newer files than the ramdisk.

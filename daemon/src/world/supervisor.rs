@@ -3,13 +3,12 @@
 //! only that one is in the tunnel.
 
 use super::loan::{Cable, Health, Hold, LenderNow, Loan, Traffic};
-use super::{Happening, Reporter, power};
+use super::{Happening, Reporter};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use stiefel_core::control::{self, DiskHealth};
-use stiefel_core::preflight::BatteryWarning;
 use stiefel_core::supervisor::{Answer, LINE_LIMIT, Question, SOCKET_NAME, Status};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
@@ -197,18 +196,19 @@ impl Heard {
         }
         loan.asked = match (status.asked_back_secs, loan.asked) {
             (None, _) => None,
-            (Some(_), Some(already)) => Some(already),
-            (Some(0), None) => Some(None),
-            (Some(secs), None) => Some(Some(now.monotonic + Duration::from_secs(secs))),
+            // The seconds pass, and are whole ones; only a much earlier end is another one.
+            (Some(0), already) => Some(already.flatten()),
+            (Some(secs), already) => {
+                let new = now.monotonic + Duration::from_secs(secs);
+                let known = already.flatten().filter(|old| *old < new + AGAIN);
+                Some(Some(known.unwrap_or(new)))
+            }
         };
         let disk = status.disk.as_ref();
         loan.lender_now = LenderNow {
             battery_percent: status.battery_percent,
             on_mains: status.on_ac,
-            warning: match status.battery_percent {
-                Some(percent) if !status.on_ac => power::warning(percent),
-                Some(_) | None => BatteryWarning::None,
-            },
+            warning: status.battery_level.warning(),
             empty_in_secs: status.empty_in_secs,
             celsius: status.celsius,
             disk: match disk.map(|disk| disk.health) {
@@ -262,6 +262,7 @@ mod tests {
     use super::*;
     use std::io::{BufRead, Write};
     use std::os::unix::net::UnixListener;
+    use stiefel_core::preflight::BatteryWarning;
     use tokio::sync::mpsc;
 
     const STATUS: &str = r#"{"answer":"status","lender":"laptop","epoch":1,"connected":CONNECTED,
@@ -303,7 +304,7 @@ mod tests {
                     }
                     Question::Lender { news: 0 } => {
                         let news = r#"{"answer":"lender","lender":"laptop","loan":"held","epoch":1,
-                            "held_secs":100,"battery_percent":4.0,"on_ac":false,"read_bytes":0,
+                            "held_secs":100,"battery_percent":4.0,"battery_level":"critical","on_ac":false,"read_bytes":0,
                             "written_bytes":0,"memory_bytes":0,"link_speed_mbps":2500,
                             "celsius":55.5,"asked_back_secs":60,"news":9,
                             "disk":{"health":"worn","detail":"old","celsius":null}}"#;

@@ -164,7 +164,9 @@ fn setting(name: &str, value: &str) -> Result<Setting, String> {
         "countdown-secs" => number(&config::COUNTDOWN).map(Setting::CountdownSecs),
         "confirm-secs" => number(&config::CONFIRM).map(Setting::ConfirmSecs),
         "offer-secs" => number(&config::OFFER).map(Setting::OfferSecs),
-        "patience-secs" => number(&config::PATIENCE).map(Setting::PatienceSecs),
+        "patience-secs" => number(&(0..=u32::MAX))
+            .and_then(config::patience)
+            .map(Setting::PatienceSecs),
         "on-low-power" => settings::on_low_power(value).map(Setting::OnLowPower),
         _ => Err("no such setting; they are called as in /etc/stiefelsystem".into()),
     }
