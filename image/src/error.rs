@@ -104,6 +104,16 @@ pub enum Error {
         /// What is needed, bytes.
         needed: u64,
     },
+    /// A drive that fails.
+    #[error(
+        "{path} fails ({source}): it was pulled out, or is worn out. It is no stick now; the pairing is unharmed, make one of it or of another drive"
+    )]
+    Drive {
+        /// The drive.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
     /// Neither a file nor a drive.
     #[error("{0} is neither a drive nor a file")]
     NoMedium(PathBuf),
@@ -120,6 +130,52 @@ pub enum Error {
     /// A file that goes onto the stick was changed while it was read.
     #[error("the kernel or the ramdisk was replaced meanwhile ({source}); try again")]
     ContentChanged {
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The machine was started by a BIOS, or its firmware shows nothing of itself.
+    #[error(
+        "this machine was not started by UEFI, so there is nothing to put a boot entry into; take a stick, which starts by a BIOS as well"
+    )]
+    NoUefi,
+    /// No EFI system partition is mounted.
+    #[error(
+        "no EFI system partition is mounted at /efi, /boot/efi or /boot; mount it, or say where it is with --esp"
+    )]
+    NoEsp,
+    /// It is not on a disk that the firmware can name to itself.
+    #[error("what is mounted at {0} is no partition of a GPT; take a stick")]
+    NotGpt(PathBuf),
+    /// Whoever has the secret can borrow.
+    #[error(
+        "everybody can read {0}, and a boot entry holds the pairing's secret; mount it with umask=0077 (in /etc/fstab), and try again"
+    )]
+    OpenEsp(PathBuf),
+    /// It cannot be written to.
+    #[error(
+        "{0} cannot be made: the EFI system partition is mounted read-only; mount it for writing, and see whether its file system is sound (fsck.vfat)"
+    )]
+    ReadOnlyEsp(PathBuf),
+    /// There is no room on it.
+    #[error(
+        "a boot entry needs {} MB, but {path} has only {} MB left; make room, or take a stick. Nothing was changed", .needed.div_ceil(1_000_000), .free / 1_000_000
+    )]
+    EspFull {
+        /// Where it is mounted.
+        path: PathBuf,
+        /// What is left, bytes.
+        free: u64,
+        /// What is needed, bytes.
+        needed: u64,
+    },
+    /// It takes its menu from the machine's own folder only.
+    #[error("{0} is too old to be started from a folder of its own (GRUB 2.12 can); take a stick")]
+    OldGrub(PathBuf),
+    /// The firmware's memory is full or locked.
+    #[error("the firmware does not take the change of {name}: {source}; nothing was changed")]
+    Variable {
+        /// The variable.
+        name: String,
         /// What the system says.
         source: io::Error,
     },

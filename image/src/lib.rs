@@ -6,7 +6,7 @@
 //! stiefel-init   ─┘                     │
 //! /boot/vmlinuz-R ── kernel_of ──┐      │
 //! ticket (cpio)  ────────────────┼── boot_files ──▶ vmlinuz, initramfs.img, cmdline
-//! boot loaders ──────────────────┴── stick ───────▶ a drive that boots
+//! boot loaders ──────────────────┴── stick, entry ▶ a drive, or a machine's own disk, that boots
 //! ```
 //!
 //! Nothing of the system is changed: the stock initramfs and /boot are only read. The same
@@ -15,6 +15,7 @@
 mod boot_files;
 mod build;
 mod choice;
+pub mod entry;
 mod error;
 mod firmware;
 mod kernel;
@@ -22,6 +23,7 @@ mod manifest;
 mod module_file;
 mod replace;
 pub mod stick;
+pub mod sticks;
 mod tree;
 
 pub use boot_files::{BootFiles, boot_files};

@@ -11,10 +11,10 @@
 //! out boots nowhere, and what was written is read back from the medium.
 
 mod bios;
-mod extent;
-mod fat;
-mod loader;
-mod menu;
+pub(crate) mod extent;
+pub(crate) mod fat;
+pub(crate) mod loader;
+pub(crate) mod menu;
 mod table;
 mod transfer;
 
@@ -124,6 +124,7 @@ pub fn write(
     if !boots.uefi && !boots.bios {
         return Err(Error::NoLoader);
     }
+    let kept = table::kept(target, stick.pairing);
     let serial = random_serial()?;
     let bios = match &loaders.bios {
         Some(folder) => Some(bios::make(folder, CORE_START, &serial_text(serial))?),
@@ -149,6 +150,7 @@ pub fn write(
             core: (CORE_START, VOLUME_START - CORE_START),
             volume: (VOLUME_START, sectors),
         },
+        &kept,
     )?;
     transfer::verify(target, &extents, watch)?;
     table::verify(target, stick.pairing)?;
@@ -183,14 +185,11 @@ fn files<'a>(stick: &Stick<'a>, loaders: &Loaders, serial: &str) -> Result<Files
     let mut put = |path: String, data: Vec<Data<'a>>| {
         files.insert(path, data);
     };
-    let image = Data::file(stick.image)?;
-    let padding = Data::Zeros(cpio::padding(image.len()) as u64);
-    let initrd = vec![image, padding, Data::Bytes(stick.ticket.into())];
     put(
         format!("{}/vmlinuz", menu::FOLDER),
         vec![Data::file(stick.kernel)?],
     );
-    put(format!("{}/initrd.img", menu::FOLDER), initrd);
+    put(format!("{}/initrd.img", menu::FOLDER), initrd(stick)?);
     let lender = stick.lender.as_str();
     let text = |text: String| vec![Data::owned(text)];
     let uses_grub = loaders.bios.is_some() || matches!(loaders.uefi, Some(Uefi::Signed { .. }));
@@ -209,14 +208,10 @@ fn files<'a>(stick: &Stick<'a>, loaders: &Loaders, serial: &str) -> Result<Files
                 vec![Data::file(grub)?],
             );
             if let Some(mok) = mok {
-                // Shim asks for it by the name that its distribution gave to it.
-                let own = mok.ends_with("MokManager.efi");
-                let name = if own {
-                    "MokManager.efi".into()
-                } else {
-                    format!("mm{MACHINE}.efi")
-                };
-                put(format!("EFI/BOOT/{name}"), vec![Data::file(mok)?]);
+                put(
+                    format!("EFI/BOOT/{}", mok_name(mok)),
+                    vec![Data::file(mok)?],
+                );
             }
             // The folder that is built into the signed GRUB; relatives take that of the
             // distribution that has signed it.
@@ -236,6 +231,21 @@ fn files<'a>(stick: &Stick<'a>, loaders: &Loaders, serial: &str) -> Result<Files
         None => {}
     }
     Ok(files)
+}
+
+/// The ramdisk with the ticket behind it.
+pub(crate) fn initrd<'a>(stick: &Stick<'a>) -> Result<Vec<Data<'a>>, Error> {
+    let image = Data::file(stick.image)?;
+    let padding = Data::Zeros(cpio::padding(image.len()) as u64);
+    Ok(vec![image, padding, Data::Bytes(stick.ticket.into())])
+}
+
+/// Shim asks for it by the name that its distribution gave to it.
+pub(crate) fn mok_name(mok: &Path) -> String {
+    match mok.ends_with("MokManager.efi") {
+        true => "MokManager.efi".into(),
+        false => format!("mm{MACHINE}.efi"),
+    }
 }
 
 fn random_serial() -> Result<u32, Error> {

@@ -194,6 +194,16 @@ fn a_stick_is_known_again_and_others_are_not() {
     lab.write().unwrap();
     let found = stick::recognize(&File::open(lab.target()).unwrap());
     assert_eq!(found.unwrap().pairing, PairingId::from_bytes([7; 8]));
+    // It is the same stick when it is written again, and a new one for another drive.
+    lab.put("boot/vmlinuz", b"a newer kernel");
+    lab.write().unwrap();
+    let again = stick::recognize(&File::open(lab.target()).unwrap()).unwrap();
+    assert_eq!(again, found.unwrap());
+    assert_eq!(lab.read("stiefel/vmlinuz"), b"a newer kernel");
+    fs::remove_file(lab.target()).unwrap();
+    lab.write().unwrap();
+    let other = stick::recognize(&File::open(lab.target()).unwrap()).unwrap();
+    assert_ne!(other.guid, again.guid);
     fs::write(lab.target(), noise("other", 1 << 20)).unwrap();
     assert!(stick::recognize(&File::open(lab.target()).unwrap()).is_none());
 }

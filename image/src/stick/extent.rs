@@ -9,7 +9,7 @@ use crate::Error;
 
 /// Bytes that are somewhere already.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Data<'a> {
+pub(crate) enum Data<'a> {
     /// In memory.
     Bytes(Cow<'a, [u8]>),
     /// A whole file of this many bytes.
@@ -20,7 +20,7 @@ pub(super) enum Data<'a> {
 
 /// Data and its place, bytes from the start.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Extent<'a> {
+pub(crate) struct Extent<'a> {
     pub at: u64,
     pub data: Data<'a>,
 }

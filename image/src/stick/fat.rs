@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::extent::{Data, Extent};
 
 /// Bytes of a sector, and of a cluster.
-pub(super) const SECTOR: u64 = 512;
+pub(crate) const SECTOR: u64 = 512;
 /// Sectors before the first FAT, as other programs have it.
 const RESERVED: u64 = 32;
 /// Fewer clusters are FAT16 for whoever reads it (page 14 of the specification).
@@ -27,7 +27,7 @@ const END: u32 = 0x0fff_ffff;
 const DAY: u16 = (1 << 5) | 1;
 
 /// What the volume is.
-pub(super) struct Volume<'a> {
+pub(crate) struct Volume<'a> {
     /// Size, sectors.
     pub sectors: u64,
     /// Where the partition begins, sectors.
@@ -39,18 +39,18 @@ pub(super) struct Volume<'a> {
 }
 
 /// A file by its path, with `/` between, and what it is made of, piece after piece.
-pub(super) type Files<'a> = BTreeMap<String, Vec<Data<'a>>>;
+pub(crate) type Files<'a> = BTreeMap<String, Vec<Data<'a>>>;
 
 /// The files do not fit.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct TooSmall {
+pub(crate) struct TooSmall {
     /// Bytes that they need.
     pub needed: u64,
 }
 
 /// Lays the files out. Places are counted from the start of the volume; what no extent names
 /// may hold anything.
-pub(super) fn lay_out<'a>(
+pub(crate) fn lay_out<'a>(
     volume: &Volume<'_>,
     files: Files<'a>,
 ) -> Result<Vec<Extent<'a>>, TooSmall> {

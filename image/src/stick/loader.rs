@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 /// How a stick starts on a machine with UEFI.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Uefi {
+pub(crate) enum Uefi {
     /// The distribution's signed shim, its MokManager if there is one, and its signed GRUB.
     Signed {
         shim: PathBuf,
@@ -20,7 +20,7 @@ pub(super) enum Uefi {
 
 /// Boot loaders of a system.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Loaders {
+pub(crate) struct Loaders {
     pub uefi: Option<Uefi>,
     /// The folder with GRUB's parts for a legacy BIOS.
     pub bios: Option<PathBuf>,
@@ -30,7 +30,7 @@ pub(super) struct Loaders {
 }
 
 /// UEFI's word for this kind of processor (UEFI Specification 2.10, section 3.5.1.1).
-pub(super) const MACHINE: &str = if cfg!(target_arch = "aarch64") {
+pub(crate) const MACHINE: &str = if cfg!(target_arch = "aarch64") {
     "aa64"
 } else {
     "x64"

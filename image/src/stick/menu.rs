@@ -5,7 +5,7 @@ use stiefel_core::cmdline;
 use super::loader::MACHINE;
 
 /// Folder of the kernel, the initramfs and the menu.
-pub(super) const FOLDER: &str = "stiefel";
+pub(crate) const FOLDER: &str = "stiefel";
 /// How long the menu waits, seconds: long enough to press a key, and nobody waits for it.
 const WAIT_SECS: u32 = 2;
 
@@ -21,12 +21,23 @@ fn entries(lender: &str) -> [(String, &'static str); 2] {
 }
 
 /// GRUB's menu. GRUB has set `root` to the volume before.
-pub(super) fn grub(lender: &str, extra: &str) -> String {
+pub(crate) fn grub(lender: &str, extra: &str) -> String {
+    menu(FOLDER, lender, extra)
+}
+
+/// The same for a folder of another volume, which GRUB has to find first: what it was started
+/// from is named by the variable `root`, unless its own settings have changed that.
+pub(crate) fn grub_at(folder: &str, lender: &str, extra: &str) -> String {
+    format!("search --no-floppy --file --set=root /{folder}/vmlinuz\n")
+        + &menu(folder, lender, extra)
+}
+
+fn menu(folder: &str, lender: &str, extra: &str) -> String {
     let mut text = format!("set timeout={WAIT_SECS}\nset default=0\n");
     for (title, words) in entries(lender) {
         let line = line(words, extra);
         text += &format!(
-            "menuentry '{}' {{\n\tlinux /{FOLDER}/vmlinuz {line}\n\tinitrd /{FOLDER}/initrd.img\n}}\n",
+            "menuentry '{}' {{\n\tlinux /{folder}/vmlinuz {line}\n\tinitrd /{folder}/initrd.img\n}}\n",
             quoted(&title)
         );
     }
@@ -38,7 +49,7 @@ pub(super) fn grub(lender: &str, extra: &str) -> String {
 
 /// What a signed GRUB finds where it looks first: where the menu is. The volume is found by
 /// its serial number, so that another one with a folder of this name does not matter.
-pub(super) fn pointer(serial: &str) -> String {
+pub(crate) fn pointer(serial: &str) -> String {
     format!(
         "search --no-floppy --fs-uuid --set=root {serial}\n\
          set prefix=($root)/{FOLDER}\n\
@@ -47,21 +58,31 @@ pub(super) fn pointer(serial: &str) -> String {
 }
 
 /// systemd-boot's settings: files by their path.
-pub(super) fn systemd_boot(lender: &str, extra: &str) -> Vec<(String, String)> {
+pub(crate) fn systemd_boot(lender: &str, extra: &str) -> Vec<(String, String)> {
     let mut files = vec![(
         "loader/loader.conf".to_owned(),
         format!("timeout {WAIT_SECS}\ndefault stiefel-1.conf\n"),
     )];
     for (number, (title, words)) in entries(lender).into_iter().enumerate() {
-        let line = line(words, extra);
         files.push((
             format!("loader/entries/stiefel-{}.conf", number + 1),
-            format!(
-                "title {title}\nlinux /{FOLDER}/vmlinuz\ninitrd /{FOLDER}/initrd.img\noptions {line}\narchitecture {MACHINE}\n"
-            ),
+            entry(FOLDER, &title, words, extra),
         ));
     }
     files
+}
+
+/// A single entry of a systemd-boot that is there already, for a folder of its volume.
+pub(crate) fn systemd_boot_at(folder: &str, lender: &str, extra: &str) -> String {
+    let [(title, words), _] = entries(lender);
+    entry(folder, &title, words, extra)
+}
+
+fn entry(folder: &str, title: &str, words: &str, extra: &str) -> String {
+    let line = line(words, extra);
+    format!(
+        "title {title}\nlinux /{folder}/vmlinuz\ninitrd /{folder}/initrd.img\noptions {line}\narchitecture {MACHINE}\n"
+    )
 }
 
 fn line(words: &str, extra: &str) -> String {

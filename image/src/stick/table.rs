@@ -4,6 +4,7 @@ use std::fs::File;
 
 use gpt::disk::LogicalBlockSize;
 use gpt::mbr::ProtectiveMBR;
+use gpt::partition::Partition;
 use gpt::partition_types::{BIOS, EFI};
 use gpt::{GptConfig, GptError};
 use stiefel_core::pairing::PairingId;
@@ -15,6 +16,9 @@ use crate::Error;
 
 /// What the volume's partition is called, with the pairing's id behind it.
 const NAME: &str = "stiefel ";
+
+/// The number of the volume's partition.
+const VOLUME: u32 = 2;
 
 /// What lies where: first sector and number of sectors.
 pub(super) struct Table {
@@ -29,30 +33,53 @@ pub(super) struct Table {
 pub struct Found {
     /// Whose it is.
     pub pairing: PairingId,
+    /// GUID of its partition, as it is on the drive; it stays when the stick is refreshed.
+    pub guid: [u8; 16],
 }
 
 /// Whether a drive is a stick of ours. Reads the partition table and nothing else.
 #[must_use]
 pub fn recognize(drive: &File) -> Option<Found> {
+    let (pairing, partition) = ours(drive)?;
+    Some(Found {
+        pairing,
+        guid: partition.part_guid.to_bytes_le(),
+    })
+}
+
+/// Our partition: an EFI system partition with our name.
+fn ours(drive: &File) -> Option<(PairingId, Partition)> {
     let table = GptConfig::new()
         .logical_block_size(LogicalBlockSize::Lb512)
         .open_from_device(drive)
         .ok()?;
-    let pairing = table
+    table
         .partitions()
         .values()
-        .find_map(|partition| partition.name.strip_prefix(NAME)?.parse().ok())?;
-    Some(Found { pairing })
+        .filter(|partition| partition.part_type_guid == EFI)
+        .find_map(|partition| {
+            let pairing = partition.name.strip_prefix(NAME)?.parse().ok()?;
+            Some((pairing, partition.clone()))
+        })
+}
+
+/// What a stick of this pairing that is made anew keeps of the one that it was.
+pub(super) struct Kept(Option<Partition>);
+
+/// Looks before anything is written.
+pub(super) fn kept(target: &mut Target, pairing: PairingId) -> Kept {
+    let before = ours(target.file()).filter(|(whose, _)| *whose == pairing);
+    Kept(before.map(|(_, partition)| partition))
 }
 
 /// Writes the table; from then on the medium boots.
-pub(super) fn write(target: &mut Target, table: &Table) -> Result<(), Error> {
-    let written = write_table(target.file(), table);
+pub(super) fn write(target: &mut Target, table: &Table, kept: &Kept) -> Result<(), Error> {
+    let written = write_table(target.file(), table, kept);
     written.map_err(|error| target.failed(std::io::Error::other(error)))?;
     target.settle()
 }
 
-fn write_table(file: &mut File, table: &Table) -> Result<(), GptError> {
+fn write_table(file: &mut File, table: &Table, kept: &Kept) -> Result<(), GptError> {
     let size = std::io::Seek::seek(file, std::io::SeekFrom::End(0)).map_err(GptError::Io)?;
     let behind = u32::try_from(size / SECTOR - 1).unwrap_or(u32::MAX);
     let mut first = ProtectiveMBR::with_lb_size(behind);
@@ -68,7 +95,14 @@ fn write_table(file: &mut File, table: &Table) -> Result<(), GptError> {
     if table.boot_code.is_some() {
         gpt.add_partition_at("GRUB", 1, table.core.0, table.core.1, BIOS, 0)?;
     }
-    gpt.add_partition_at(&name, 2, table.volume.0, table.volume.1, EFI, 0)?;
+    gpt.add_partition_at(&name, VOLUME, table.volume.0, table.volume.1, EFI, 0)?;
+    if let Some(before) = &kept.0 {
+        let mut partitions = gpt.partitions().clone();
+        if let Some(volume) = partitions.get_mut(&VOLUME) {
+            volume.part_guid = before.part_guid;
+        }
+        gpt.update_partitions(partitions)?;
+    }
     gpt.write()?;
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::FileTypeExt;
 use std::path::PathBuf;
 
@@ -10,7 +10,7 @@ use rustix::fs::{Advice, fadvise};
 
 use super::extent::Extent;
 use super::fat::SECTOR;
-use super::{Phase, StickWatch};
+use super::{Found, Phase, StickWatch, table};
 use crate::Error;
 
 /// What is moved at a time, bytes; a slow stick takes a tenth of a second for it.
@@ -43,6 +43,12 @@ impl Target {
         })
     }
 
+    /// Whether it is a stick of ours already.
+    #[must_use]
+    pub fn recognize(&self) -> Option<Found> {
+        table::recognize(&self.file)
+    }
+
     /// Makes a file this large; a drive has to be large enough. Returns its size in bytes.
     pub(super) fn fit(&mut self, needed: u64) -> Result<u64, Error> {
         if !self.is_drive {
@@ -62,12 +68,24 @@ impl Target {
         Ok(size)
     }
 
+    /// Whether it is a drive, and no file.
+    #[must_use]
+    pub fn is_drive(&self) -> bool {
+        self.is_drive
+    }
+
     pub(super) fn file(&mut self) -> &mut File {
         &mut self.file
     }
 
     pub(super) fn failed(&self, source: io::Error) -> Error {
-        Error::write(&self.name, 0)(source)
+        match self.is_drive {
+            true => Error::Drive {
+                path: self.name.clone(),
+                source,
+            },
+            false => Error::write(&self.name, 0)(source),
+        }
     }
 
     pub(super) fn not_read_back(&self, at: u64) -> Error {
@@ -84,6 +102,12 @@ impl Target {
             fadvise(self.file.as_fd(), 0, None, Advice::DontNeed).map_err(io::Error::from)
         });
         settled.map_err(|error| self.failed(error))
+    }
+}
+
+impl AsFd for Target {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
     }
 }
 
@@ -135,7 +159,7 @@ pub(super) fn verify(
         let moved = target.file.seek(SeekFrom::Start(at));
         moved
             .and_then(|_| target.file.read_exact(found))
-            .map_err(Error::file("read back", &target.name))?;
+            .map_err(|error| target.failed(error))?;
         match found == bytes {
             true => Ok(()),
             false => Err(target.not_read_back(at)),
