@@ -91,6 +91,15 @@ pub fn serve(running: &str) -> Result<String, TooLong> {
     )
 }
 
+/// What of `running` describes the machine: its screens, and what its hardware needs.
+#[must_use]
+pub fn machine(running: &str) -> String {
+    let own: Vec<&str> = words(running)
+        .filter(|word| MACHINE.contains(&key(word)))
+        .collect();
+    own.join(" ")
+}
+
 /// Command line of the fetching ramdisk, on a machine that we know nothing of.
 #[must_use]
 pub fn fetch() -> String {
@@ -133,6 +142,12 @@ mod tests {
             line,
             "rdinit=/stiefel/init quiet loglevel=4 panic=30 console=ttyS0 pci=noats"
         );
+    }
+
+    #[test]
+    fn a_machine_is_what_its_hardware_needs_and_nothing_of_its_system() {
+        assert_eq!(machine(RUNNING), "console=ttyS0 pci=noats");
+        assert_eq!(machine("root=UUID=1 ro"), "");
     }
 
     #[test]

@@ -64,6 +64,33 @@ pub fn archive(files: &[File<'_>]) -> io::Result<Vec<u8>> {
     writer.finish()
 }
 
+/// The content of a regular file of an archive that [`archive`] made, by its path; `None` also
+/// for what is no such archive.
+#[must_use]
+pub fn find<'a>(mut archive: &'a [u8], path: &str) -> Option<&'a [u8]> {
+    loop {
+        let header = archive.get(..HEADER_LENGTH as usize)?;
+        let text = std::str::from_utf8(header).ok()?.strip_prefix("070701")?;
+        let field = |number: usize| {
+            let digits = text.get(8 * number..8 * number + 8)?;
+            usize::from_str_radix(digits, 16).ok()
+        };
+        let (mode, size, name_size) = (field(1)?, field(6)?, field(11)?);
+        let name_end = (HEADER_LENGTH as usize).checked_add(name_size)?;
+        let name = archive.get(HEADER_LENGTH as usize..name_end.checked_sub(1)?)?;
+        let start = name_end.checked_add(padding(name_end as u64))?;
+        let end = start.checked_add(size)?;
+        let data = archive.get(start..end)?;
+        if name == path.as_bytes() && mode as u32 & TYPE_FILE == TYPE_FILE {
+            return Some(data);
+        }
+        if name == TRAILER.as_bytes() {
+            return None;
+        }
+        archive = archive.get(end.checked_add(padding(end as u64))?..)?;
+    }
+}
+
 /// Writes an archive, entry by entry, to any sink.
 pub struct Writer<W> {
     out: W,
@@ -220,6 +247,29 @@ mod tests {
         assert_eq!(&bytes[348..356], b"hello\0\0\0");
         assert_eq!(header(&bytes, 356), (0, 0, 1, 0, 11, "TRAILER!!!"));
         assert_eq!(bytes.len(), 356 + 124);
+    }
+
+    #[test]
+    fn a_file_is_found_again_and_nothing_else_is() {
+        let file = |path, data| File {
+            path,
+            mode: 0o600,
+            data,
+        };
+        let bytes = archive(&[file("a/b", b"one".as_slice()), file("a/c", b"more")]).unwrap();
+        assert_eq!(find(&bytes, "a/b"), Some(b"one".as_slice()));
+        assert_eq!(find(&bytes, "a/c"), Some(b"more".as_slice()));
+        assert_eq!(find(&bytes, "a"), None, "a folder");
+        assert_eq!(find(&bytes, "a/d"), None);
+        for len in 0..bytes.len() {
+            let _ = find(&bytes[..len], "a/d");
+        }
+        let mut broken = bytes;
+        for at in 0..broken.len() {
+            broken[at] ^= 0x11;
+            let _ = find(&broken, "a/c");
+            broken[at] ^= 0x11;
+        }
     }
 
     #[test]

@@ -162,6 +162,18 @@ impl Links {
             .tried(|| format!("cannot add {address}/{prefix} to network interface {index}"))
     }
 
+    /// Removes an IPv6 address; an error if it is not there.
+    pub fn remove_address(&mut self, index: u32, address: Ipv6Addr, prefix: u8) -> Result<()> {
+        let mut message = AddressMessage::default();
+        message.header.family = AddressFamily::Inet6;
+        message.header.prefix_len = prefix;
+        message.header.index = index;
+        message.attributes = vec![AddressAttribute::Local(IpAddr::V6(address))];
+        self.0
+            .command(RouteNetlinkMessage::DelAddress(message), 0)
+            .tried(|| format!("cannot remove {address}/{prefix} from network interface {index}"))
+    }
+
     /// A link-local address of this interface that may be used now, if it has one.
     pub fn link_local(&mut self, index: u32) -> Result<Option<Ipv6Addr>> {
         let mut question = AddressMessage::default();
