@@ -177,15 +177,26 @@ impl zbus::DBusError for BusError {
 
 /// The only option of a call, true or false; false if it is not there.
 fn flag(options: HashMap<String, OwnedValue>, name: &str) -> Result<bool, BusError> {
-    let mut value = false;
+    flags(options, [name]).map(|[value]| value)
+}
+
+/// The same for several.
+fn flags<const N: usize>(
+    options: HashMap<String, OwnedValue>,
+    names: [&str; N],
+) -> Result<[bool; N], BusError> {
+    let mut values = [false; N];
     for (key, given) in options {
-        let known = key == name;
-        let given = bool::try_from(given).ok().filter(|_| known);
+        let at = names.iter().position(|name| *name == key);
+        let given = at.and_then(|at| Some((at, bool::try_from(given).ok()?)));
         // The key may be anything; it is not sent back.
-        let wrong = || BusError::invalid(format!("only the option \"{name}\" is known, a boolean"));
-        value = given.ok_or_else(wrong)?;
+        let (at, value) = given.ok_or_else(|| {
+            let known = names.join("\" and \"");
+            BusError::invalid(format!("only the option \"{known}\" is known, a boolean"))
+        })?;
+        values[at] = value;
     }
-    Ok(value)
+    Ok(values)
 }
 
 /// The pairing that a caller means.

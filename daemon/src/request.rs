@@ -79,6 +79,8 @@ pub enum Medium {
         /// File systems on it may be unmounted first.
         unmount: bool,
     },
+    /// The drive of this name, which has to be a stick of the pairing already.
+    OwnStick(String),
     /// A block device, open for reading and writing.
     Block {
         /// The device.

@@ -1,5 +1,6 @@
 //! Disks, from sysfs; and which disk a file system lies on.
 
+mod eject;
 mod gpt;
 mod under;
 
@@ -11,6 +12,7 @@ use stiefel_core::ticket::DiskIdentity;
 
 use crate::error::{Result, Tried};
 
+pub use eject::eject;
 pub use under::disks_under;
 
 /// Unit of `size` in sysfs, whatever the disk's own block size is (block/genhd.c).

@@ -54,6 +54,15 @@ class WriteStick(Drives):
         arguments = (pairing or self.pairing, options or {})
         return self.assert_refused(error, SDB, DRIVE, "WriteStick", "(oa{sv})", *arguments)
 
+    def test_a_stick_may_be_asked_for_that_is_one_already(self):
+        job = self.write_stick(refresh=GLib.Variant("b", True))
+        self.wait_for("State", "done", JOB, job)
+        both = {"refresh": GLib.Variant("b", True), "unmount": GLib.Variant("b", True)}
+        self.refused("org.freedesktop.DBus.Error.InvalidArgs", options=both)
+        self.script("drive is sdb mounted")
+        self.wait_for("State", "mounted", DRIVE, SDB)
+        self.refused("DriveBusy", options={"refresh": GLib.Variant("b", True)})
+
     def test_goes_on_and_ends(self):
         self.assertEqual(self.property("LastStickUsec", PAIRING, self.pairing), 0)
         self.script("close before write-stick")
@@ -144,6 +153,15 @@ class Image(Drives):
         return self.call(
             ROOT, MANAGER, "WriteStick", "(oha{sv})", self.pairing, 0, {}, fds=[fd]
         )
+
+    def test_a_stick_may_be_asked_for_that_is_one_already(self):
+        job = self.write_stick(refresh=GLib.Variant("b", True))
+        self.wait_for("State", "done", JOB, job)
+        both = {"refresh": GLib.Variant("b", True), "unmount": GLib.Variant("b", True)}
+        self.refused("org.freedesktop.DBus.Error.InvalidArgs", options=both)
+        self.script("drive is sdb mounted")
+        self.wait_for("State", "mounted", DRIVE, SDB)
+        self.refused("DriveBusy", options={"refresh": GLib.Variant("b", True)})
 
     def test_goes_on_and_ends(self):
         with tempfile.TemporaryFile() as file:

@@ -1,6 +1,6 @@
 //! A removable drive.
 
-use super::{BusError, Desk, flag, job_at, pairing_at};
+use super::{BusError, Desk, flags, job_at, pairing_at};
 use crate::request::{Medium, Request};
 use crate::view::DriveView;
 use std::collections::HashMap;
@@ -32,9 +32,14 @@ impl Drive {
         options: HashMap<String, OwnedValue>,
         #[zbus(header)] header: Header<'_>,
     ) -> Result<OwnedObjectPath, BusError> {
-        let medium = Medium::Drive {
-            name: self.name.clone(),
-            unmount: flag(options, "unmount")?,
+        let name = self.name.clone();
+        let medium = match flags(options, ["unmount", "refresh"])? {
+            [false, true] => Medium::OwnStick(name),
+            [unmount, false] => Medium::Drive { name, unmount },
+            [true, true] => {
+                let text = "nothing of a stick that is refreshed is mounted";
+                return Err(BusError::invalid(text));
+            }
         };
         let request = Request::WriteStick(pairing_at(&pairing)?, medium);
         job_at(self.desk.ask(request, &header).await?)

@@ -27,6 +27,7 @@ impl Daemon {
     ) -> Result<Answer, Refused> {
         let record = self.records.get(&pairing).ok_or(Refused::NotPaired)?;
         let record = record.pairing.clone();
+        let name = record.name.clone();
         let (kind, target, drive) = self.target(medium)?;
         if let Some(Trouble(why)) = &self.no_sticks {
             return Err(Refused::NotSupported(why.clone()));
@@ -45,6 +46,7 @@ impl Daemon {
         let stick = Stick {
             ticket,
             pairing,
+            name,
             lender: self.lender.clone(),
             target,
         };
@@ -62,6 +64,12 @@ impl Daemon {
                 writable(drive, false)?;
                 let name = drive.name.clone();
                 Ok((JobKind::WriteStick, Target::OpenDrive(fd), Some(name)))
+            }
+            Medium::OwnStick(name) => {
+                let drive = self.drives.iter().find(|drive| drive.name == name);
+                writable(drive.ok_or(Refused::NoDrive)?, false)?;
+                let written = Some(name.clone());
+                Ok((JobKind::WriteStick, Target::OwnStick(name), written))
             }
             Medium::Drive { name, unmount } => {
                 let drive = self.drives.iter().find(|drive| drive.name == name);

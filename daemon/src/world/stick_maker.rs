@@ -6,7 +6,7 @@ use super::{Happening, Phase, Progress, Reporter, Running, Trouble};
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Seek};
 use std::ops::ControlFlow;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -14,10 +14,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 use stiefel_image::stick::{self, Boots};
-use stiefel_image::{IMAGES, image_path, kernel_of, verify};
+use stiefel_image::{IMAGES, image_path, kernel_of, sticks, verify};
+use stiefel_linux::block::eject;
 use stiefel_linux::mounts;
 use zeroize::Zeroizing;
 
+/// Where it is remembered which sticks were made, below the root.
+const STATE: &str = "var/lib/stiefelsystem";
 /// Longest ticket archive, bytes: one JSON file of a pairing.
 const MAX_TICKET_LEN: u64 = 1 << 16;
 
@@ -83,10 +86,21 @@ fn make(root: &Path, release: &str, stick: &Stick, report: &mut Report<'_>) -> a
         lender: &stick.lender,
         cmdline: "",
     };
-    let mut target = open(&stick.target)?;
+    let mut target = open(stick)?;
     let boots = stick::write(&made_from, &mut target, &mut |phase, share| {
         report.tell(phase, share)
     })?;
+    if let Some(found) = target.recognize()
+        && let Err(error) = sticks::note(&root.join(STATE), &found, &stick.name, release)
+    {
+        tracing::warn!("the stick is done, but is not remembered: {error}");
+    }
+    // Not every reader can; all is written, and nothing is mounted.
+    if target.is_drive()
+        && let Err(error) = eject(target.as_fd())
+    {
+        tracing::debug!("{error}");
+    }
     if !boots.secure_boot {
         tracing::warn!("the stick does not start where Secure Boot is on: no signed boot loader");
     }
@@ -94,8 +108,8 @@ fn make(root: &Path, release: &str, stick: &Stick, report: &mut Report<'_>) -> a
 }
 
 /// Opens what becomes a stick; a drive so that nobody else can use it meanwhile.
-fn open(target: &Target) -> anyhow::Result<stick::Target> {
-    let (path, name) = match target {
+fn open(stick: &Stick) -> anyhow::Result<stick::Target> {
+    let (path, name) = match &stick.target {
         Target::File(fd) => {
             let file = File::from(fd.try_clone()?);
             return Ok(stick::Target::new(file, "the image file".into())?);
@@ -105,6 +119,10 @@ fn open(target: &Target) -> anyhow::Result<stick::Target> {
             if *unmount {
                 unmount_all(name)?;
             }
+            (path.clone(), path)
+        }
+        Target::OwnStick(name) => {
+            let path = Path::new("/dev").join(name);
             (path.clone(), path)
         }
         Target::OpenDrive(fd) => {
@@ -125,7 +143,18 @@ fn open(target: &Target) -> anyhow::Result<stick::Target> {
             ),
             _ => anyhow::anyhow!("cannot open {}: {error}", name.display()),
         })?;
-    Ok(stick::Target::new(file, name)?)
+    let told = name.display().to_string();
+    let target = stick::Target::new(file, name)?;
+    let ours = target
+        .recognize()
+        .is_some_and(|found| found.pairing == stick.pairing);
+    if matches!(stick.target, Target::OwnStick(_)) && !ours {
+        anyhow::bail!(
+            "{told} is no stick of {}; nothing was written to it",
+            stick.name
+        );
+    }
+    Ok(target)
 }
 
 /// Has the system's disk service unmount what is on a drive: it tells the desktop, and waits

@@ -11,6 +11,8 @@ pub struct Stick {
     pub ticket: OwnedFd,
     /// Whose it is.
     pub pairing: PairingId,
+    /// What that pairing is called.
+    pub name: Name,
     /// What this machine is called on it.
     pub lender: Name,
     /// What it is made of.
@@ -28,7 +30,9 @@ pub enum Target {
         /// File systems on it may be unmounted first.
         unmount: bool,
     },
-    /// The same, opened by whoever asked: a block device, open for reading and writing.
+    /// A drive, by the kernel's name, that has to be a stick of this pairing already.
+    OwnStick(String),
+    /// A drive, opened by whoever asked: a block device, open for reading and writing.
     OpenDrive(OwnedFd),
     /// A file, open for reading and writing; it becomes an image of a stick.
     File(OwnedFd),

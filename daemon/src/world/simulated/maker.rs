@@ -43,7 +43,7 @@ impl StickMaker for SimulatedMaker {
     fn start(&self, number: u32, stick: Stick, reporter: Reporter) -> Result<Running, Trouble> {
         let name = match stick.target {
             Target::File(_) => "save-stick",
-            Target::Drive { .. } | Target::OpenDrive(_) => "write-stick",
+            Target::Drive { .. } | Target::OwnStick(_) | Target::OpenDrive(_) => "write-stick",
         };
         let phases = vec![Phase::Making, Phase::Writing, Phase::Verifying];
         Ok(self.clone().begin(name, number, phases, reporter))
