@@ -4,8 +4,8 @@ use crate::ask::Consent;
 use crate::client::{self, Client};
 use crate::output::{Output, say};
 use crate::{
-    checks, drives, ending, export, generate, jobs, lend, links, loan, monitor, pairings, report,
-    serve, settings, status, update,
+    borrow, checks, drives, ending, entry, export, generate, jobs, lend, links, loan, monitor,
+    pairing_file, pairings, report, serve, settings, status, update,
 };
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use std::process::ExitCode;
@@ -24,11 +24,11 @@ struct Cli {
 /// How to begin.
 pub const FIRST: &str = "\
 The first time, as root:
-  stiefelctl make-image                     make the ramdisk of the running kernel
-  stiefelctl pair Workstation               make a pairing
-  stiefelctl drives                         see which drive is the stick
-  stiefelctl write-stick Workstation DRIVE  make the stick that machine boots from
-  stiefelctl arm                            answer its searches
+  stiefelctl make-image                          make the ramdisk of the running kernel
+  stiefelctl pair Workstation                    make a pairing
+  stiefelctl drives                              see which drive is the stick
+  stiefelctl create-usbdrive Workstation DRIVE   make the stick that machine boots from
+  stiefelctl arm                                 answer its searches
 Then boot the other machine from it, and confirm here: stiefelctl confirm";
 
 #[derive(Subcommand)]
@@ -76,9 +76,19 @@ enum Command {
     /// List the removable drives that a stick can be made of
     Drives(Output),
     /// Make a boot medium of a pairing: a stick, or a file that holds one; Ctrl-C calls it off
-    WriteStick(drives::StickArgs),
+    CreateUsbdrive(drives::StickArgs),
+    /// Write a plugged-in stick again, with the ramdisk of today, for the same pairing
+    RefreshStick(drives::RefreshArgs),
     /// Write kernel, initramfs and command line for a paired machine (secret: 0600)
     ExportBoot(export::ExportArgs),
+    /// Write a pairing's secret into a file, for `stiefelctl borrow` (secret: 0600)
+    ExportPairing(pairing_file::ExportArgs),
+    /// Borrow a disk from this running system, as root: search its lender, fetch its system, and start it by kexec
+    Borrow(borrow::BorrowArgs),
+    /// Put a boot entry that borrows onto this machine's own disk, as root
+    InstallEntry(entry::InstallArgs),
+    /// Take it out again
+    RemoveEntry(entry::RemoveArgs),
     /// List the wired interfaces
     Links(Output),
     /// Change what a wired interface is used for, also when it is plugged in again
@@ -168,6 +178,9 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
             client::look_again(bus).await;
             Ok(())
         }
+        Command::Borrow(args) => borrow::run(args).await,
+        Command::InstallEntry(args) => entry::install(&args),
+        Command::RemoveEntry(args) => entry::remove(&args),
         Command::Serve(args) => serve::run(args).await,
         Command::Report(args) => report::run(bus, args).await,
         Command::Generate(what) => generate::run(&what, Cli::command()),
@@ -203,8 +216,10 @@ async fn ask(client: &Client, command: Command) -> anyhow::Result<()> {
         }
         Command::Rename { name, new_name } => pairings::rename(client, &name, &new_name).await,
         Command::Drives(output) => drives::list(client, output).await,
-        Command::WriteStick(args) => drives::write_stick(client, args).await,
+        Command::CreateUsbdrive(args) => drives::create_usbdrive(client, args).await,
+        Command::RefreshStick(args) => drives::refresh_stick(client, args).await,
         Command::ExportBoot(args) => export::run(client, args).await,
+        Command::ExportPairing(args) => pairing_file::export(client, args).await,
         Command::Links(output) => links::list(client, output).await,
         Command::Link { name, policy } => links::set_policy(client, &name, &word(policy)).await,
         Command::Settings(output) => settings::list(client, output).await,
@@ -220,9 +235,13 @@ async fn ask(client: &Client, command: Command) -> anyhow::Result<()> {
         Command::CancelJob { number } => jobs::cancel(client, number).await,
         Command::MakeImage(stay) => jobs::make_image(client, stay).await,
         // Done above: they need no daemon.
-        Command::Update(_) | Command::Serve(_) | Command::Report(_) | Command::Generate(_) => {
-            Ok(())
-        }
+        Command::Update(_)
+        | Command::Borrow(_)
+        | Command::InstallEntry(_)
+        | Command::RemoveEntry(_)
+        | Command::Serve(_)
+        | Command::Report(_)
+        | Command::Generate(_) => Ok(()),
     }
 }
 

@@ -1,6 +1,6 @@
-//! `stiefelctl drives`, `write-stick`
+//! `stiefelctl drives`, `create-usbdrive`, `refresh-stick`
 
-use crate::ask::{Consent, consent};
+use crate::ask::consent_to;
 use crate::client::Client;
 use crate::facts::Drive;
 use crate::human::bytes;
@@ -17,6 +17,7 @@ use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use stiefel_dbus::proxy::DriveProxy;
 use stiefel_dbus::words::DriveState;
+use stiefel_image::stick::recognize;
 use zbus::zvariant::OwnedObjectPath;
 
 /// Whose, and what becomes a stick.
@@ -29,8 +30,9 @@ pub struct StickArgs {
     /// File systems of the drive that are in use may be unmounted
     #[arg(long)]
     unmount: bool,
-    #[command(flatten)]
-    consent: Consent,
+    /// Do not ask, and erase the drive of this serial number (its device, if it has none), or this file
+    #[arg(long, short, value_name = "DEVICE-SERIAL")]
+    yes: Option<String>,
     #[command(flatten)]
     stay: Stay,
 }
@@ -71,8 +73,65 @@ fn style(drive: &Drive) -> Style {
     }
 }
 
+/// Which stick.
+#[derive(Args)]
+pub struct RefreshArgs {
+    /// Its drive (device or serial number, see `stiefelctl drives`), if several sticks are plugged in
+    drive: Option<PathBuf>,
+    #[command(flatten)]
+    stay: Stay,
+}
+
+/// Writes a plugged-in stick again, for its own pairing. Nothing else is on it, so nobody is asked.
+pub async fn refresh_stick(client: &Client, args: RefreshArgs) -> anyhow::Result<()> {
+    let objects = client.objects().await?;
+    let mut sticks = Vec::new();
+    for drive in objects.drives() {
+        let meant = args.drive.as_ref().map(|named| is_meant(&drive, named));
+        if meant == Some(false) {
+            continue;
+        }
+        let device = &drive.device;
+        match File::open(device).map(|file| recognize(&file)) {
+            Ok(Some(found)) => sticks.push((drive, found)),
+            Ok(None) if meant.is_some() => {
+                bail!("{device} is no stick of ours; make one with: stiefelctl create-usbdrive")
+            }
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                bail!("only root may see what is on {device}; run it with sudo")
+            }
+            // Card readers without a card.
+            Ok(None) | Err(_) => {}
+        }
+    }
+    let [(drive, found)] = sticks.as_slice() else {
+        match (sticks.is_empty(), &args.drive) {
+            (true, None) => bail!("no stick of ours is plugged in; see: stiefelctl drives"),
+            (true, Some(named)) => {
+                bail!(
+                    "there is no drive {}; see: stiefelctl drives",
+                    named.display()
+                )
+            }
+            (false, _) => bail!("several sticks are plugged in; say which: stiefelctl drives"),
+        }
+    };
+    let id = found.pairing.to_string();
+    let pairings = objects.pairings();
+    let Some(pairing) = pairings.iter().find(|pairing| pairing.id == id) else {
+        bail!(
+            "the pairing of the stick {} was forgotten, or is of another machine; make it anew with: stiefelctl create-usbdrive",
+            drive.device
+        );
+    };
+    let options = HashMap::from([("refresh", true.into())]);
+    let proxy = proxy(client, drive).await?;
+    let job = proxy.write_stick(&pairing.path, options).await?;
+    jobs::follow(client, job, args.stay).await
+}
+
 /// Makes a boot medium of a drive, or a file that holds one.
-pub async fn write_stick(client: &Client, args: StickArgs) -> anyhow::Result<()> {
+pub async fn create_usbdrive(client: &Client, args: StickArgs) -> anyhow::Result<()> {
     let pairing = client.find(&args.name).await?;
     let drives = client.objects().await?.drives();
     let job = match drives.iter().find(|drive| is_meant(drive, &args.target)) {
@@ -104,20 +163,31 @@ async fn to_drive(
     };
     let (device, model) = (&drive.device, clean(&drive.model));
     let size = bytes(drive.size_bytes);
-    consent(
-        args.consent,
-        &format!("Erase {device} ({model}, {size}){holds}?"),
+    let (kind, known_by) = match drive.serial.is_empty() {
+        true => ("device", &drive.device),
+        false => ("serial number", &drive.serial),
+    };
+    let serial = format!("{kind} {}", clean(known_by));
+    consent_to(
+        args.yes.as_deref(),
+        known_by,
+        &format!("{device}, {serial}"),
+        &format!("Erase {device} ({model}, {size}, {serial}){holds}?"),
     )?;
     let mut options = HashMap::new();
     if args.unmount {
         options.insert("unmount", true.into());
     }
-    let proxy = DriveProxy::builder(&client.bus)
+    let proxy = proxy(client, drive).await?;
+    Ok(proxy.write_stick(pairing, options).await?)
+}
+
+async fn proxy(client: &Client, drive: &Drive) -> zbus::Result<DriveProxy<'static>> {
+    DriveProxy::builder(&client.bus)
         .path(drive.path.clone())?
         .cache_properties(zbus::proxy::CacheProperties::No)
         .build()
-        .await?;
-    Ok(proxy.write_stick(pairing, options).await?)
+        .await
 }
 
 async fn to_file(
@@ -125,14 +195,14 @@ async fn to_file(
     pairing: &OwnedObjectPath,
     args: &StickArgs,
 ) -> anyhow::Result<OwnedObjectPath> {
-    let file = open(&args.target, args.consent)?;
+    let file = open(&args.target, args.yes.as_deref())?;
     let target = file.as_fd().into();
     let job = client.manager.write_stick(pairing, target, HashMap::new());
     Ok(job.await?)
 }
 
 /// A new file that nobody else can read, or an old one if somebody agrees.
-fn open(path: &Path, agreed: Consent) -> anyhow::Result<File> {
+fn open(path: &Path, agreed: Option<&str>) -> anyhow::Result<File> {
     let told = path.display();
     let open = |new| {
         let mut options = OpenOptions::new();
@@ -145,7 +215,8 @@ fn open(path: &Path, agreed: Consent) -> anyhow::Result<File> {
         }
         Ok(data) if !data.is_file() => bail!("{told} is neither a drive nor a file"),
         Ok(_) => {
-            consent(agreed, &format!("Overwrite {told}?"))?;
+            let name = told.to_string();
+            consent_to(agreed, &name, &name, &format!("Overwrite {told}?"))?;
             open(false)
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {

@@ -67,7 +67,8 @@ pub async fn run(client: &Client, args: ExportArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn read(ticket: OwnedFd) -> anyhow::Result<Vec<u8>> {
+/// The archive that the daemon gives.
+pub fn read(ticket: OwnedFd) -> anyhow::Result<Vec<u8>> {
     let mut file = File::from(ticket);
     file.rewind()?;
     // Allocated once, so that no stray copy of the secret stays behind.

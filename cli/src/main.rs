@@ -2,10 +2,12 @@
 
 mod args;
 mod ask;
+mod borrow;
 mod checks;
 mod client;
 mod drives;
 mod ending;
+mod entry;
 mod export;
 mod facts;
 mod generate;
@@ -17,6 +19,7 @@ mod links;
 mod loan;
 mod monitor;
 mod output;
+mod pairing_file;
 mod pairings;
 mod report;
 mod serve;

@@ -17,7 +17,7 @@ pub async fn pair(client: &Client, name: &str, output: Output) -> anyhow::Result
         return json(&json!({ "id": id, "name": name, "path": path.as_str() }));
     }
     say!("Paired with {name}.");
-    say!("Next, make what it boots from: stiefelctl write-stick '{name}' DRIVE");
+    say!("Next, make what it boots from: stiefelctl create-usbdrive '{name}' DRIVE");
     Ok(())
 }
 

@@ -4,11 +4,11 @@ use std::fs;
 use std::path::PathBuf;
 
 use crate::ending::complain;
-use crate::output::{json_line, say};
+use crate::output::{clean, json_line, say};
 use anyhow::{Context, bail};
 use clap::Args;
 use stiefel_core::modules::Purpose;
-use stiefel_image::{Manifest, Options, build, image_path, releases, remove};
+use stiefel_image::{Manifest, Options, build, image_path, releases, remove, sticks};
 
 /// What to make, and from where.
 #[derive(Args, Debug)]
@@ -80,8 +80,24 @@ pub fn run(args: &UpdateArgs) -> anyhow::Result<()> {
             }
         }
     }
+    if !args.json {
+        tell_old_sticks(args, &releases)?;
+    }
     if !failed.is_empty() {
         bail!("no new ramdisk for {}", failed.join(", "));
+    }
+    Ok(())
+}
+
+/// They go on as they are, but know the cards of their own kernel only.
+fn tell_old_sticks(args: &UpdateArgs, releases: &[String]) -> anyhow::Result<()> {
+    for made in sticks::old(&args.root.join("var/lib/stiefelsystem"), releases) {
+        say!(
+            "The stick of {} is older (kernel {}, version {}). When it is plugged in: stiefelctl refresh-stick",
+            clean(made.name.as_str()),
+            clean(&made.kernel),
+            clean(&made.made_by)
+        );
     }
     Ok(())
 }

@@ -45,9 +45,9 @@ class Generate(unittest.TestCase):
             self.shown(page)
 
     def test_a_page_says_how_to_call_its_command(self):
-        page = self.shown("stiefelctl-write-stick.1")
-        self.assertIn("stiefelctl-write-stick - Make a boot medium", page)
-        self.assertRegex(page, r"stiefelctl +write-stick +\[")
+        page = self.shown("stiefelctl-create-usbdrive.1")
+        self.assertIn("stiefelctl-create-usbdrive - Make a boot medium", page)
+        self.assertRegex(page, r"stiefelctl +create-usbdrive +\[")
         self.assertIn("--unmount", page)
         self.assertIn("stiefelctl(1)", page)
 
@@ -58,7 +58,7 @@ class Generate(unittest.TestCase):
         for status in (0, 1, 2, 3, 4, 5, 6, 130):
             self.assertRegex(page, rf"\n +{status} +\S")
         self.assertNotIn("generate", page)
-        self.assertIn("stiefelctl-write-stick(1)", page)
+        self.assertIn("stiefelctl-create-usbdrive(1)", page)
 
     def test_bash_completes_commands_options_and_words(self):
         script = self.folder / "completions" / "stiefelctl.bash"
@@ -83,4 +83,4 @@ class Generate(unittest.TestCase):
         for shell, name in (("zsh", "_stiefelctl"), ("fish", "stiefelctl.fish")):
             script = self.folder / "completions" / name
             subprocess.run([shell, "-n", str(script)], check=True)
-            self.assertIn("write-stick", script.read_text())
+            self.assertIn("create-usbdrive", script.read_text())

@@ -89,37 +89,64 @@ class Sticks(CtlCase):
         self.assertEqual((drive["device"], drive["volumes"]), ("/dev/sdb", ["HOLIDAYS"]))
 
     def test_a_drive_is_erased_only_if_that_is_meant(self):
-        self.assertIn("--yes", self.refused("write-stick", "Desk", "sdb"))
-        status, shown = self.on_a_terminal("write-stick", "Desk", "/dev/sdb", answer="n\n")
+        self.assertIn("--yes", self.refused("create-usbdrive", "Desk", "sdb"))
+        status, shown = self.on_a_terminal("create-usbdrive", "Desk", "/dev/sdb", answer="n\n")
         self.assertEqual(status, CALLED_OFF)
         self.assertIn("Erase /dev/sdb", shown)
         self.assertIn("HOLIDAYS", shown)
         self.assertEqual(self.json("jobs"), [])
         for name in ("sdb", "/dev/sdb", "4C53"):
-            self.assertIn("Done.", self.ok("write-stick", "--yes", "Desk", name))
+            self.assertIn("Done.", self.ok("create-usbdrive", "--yes", "4C53", "Desk", name))
         kinds = {(job["kind"], job["state"]) for job in self.json("jobs")}
         self.assertEqual(kinds, {("write-stick", "done")})
         self.assertIn("Desk", self.ok("jobs"))
 
+    def test_a_script_names_what_it_means(self):
+        for wrong in ("4C54", "/dev/sdb", ""):
+            self.assertIn("4C53", self.refused("create-usbdrive", "--yes", wrong, "Desk", "sdb"))
+        self.assertIn("--yes '4C53'", self.refused("create-usbdrive", "Desk", "sdb"))
+        self.assertEqual(self.json("jobs"), [])
+
     def test_a_drive_in_use_is_left_alone(self):
         self.script("drive is sdb mounted")
         self.wait_for("State", "mounted", DRIVE, self.path)
-        self.refused("write-stick", "--yes", "Desk", "sdb")
-        self.ok("write-stick", "--yes", "--unmount", "Desk", "sdb")
+        self.refused("create-usbdrive", "--yes", "4C53", "Desk", "sdb")
+        self.ok("create-usbdrive", "--yes", "4C53", "--unmount", "Desk", "sdb")
         self.script("drive is sdb busy")
         self.wait_for("State", "busy", DRIVE, self.path)
-        self.refused("write-stick", "--yes", "--unmount", "Desk", "sdb")
+        self.refused("create-usbdrive", "--yes", "4C53", "--unmount", "Desk", "sdb")
 
     def test_a_file_becomes_an_image_that_nobody_else_reads(self):
         image = self.folder / "stick.img"
-        self.assertIn("Done.", self.ok("write-stick", "Desk", image))
+        self.assertIn("Done.", self.ok("create-usbdrive", "Desk", image))
         self.assertEqual(stat.S_IMODE(image.stat().st_mode), 0o600)
         self.assertEqual([job["kind"] for job in self.json("jobs")], ["save-stick"])
-        self.assertIn("--yes", self.refused("write-stick", "Desk", image))
-        self.ok("write-stick", "--yes", "Desk", image)
+        self.assertIn("--yes", self.refused("create-usbdrive", "Desk", image))
+        self.assertIn("nothing was done", self.refused("create-usbdrive", "--yes", "other.img", "Desk", image))
+        self.ok("create-usbdrive", "--yes", image, "Desk", image)
+
+    def test_a_pairing_becomes_a_file_that_nobody_else_reads(self):
+        file = self.folder / "desk.pairing"
+        self.assertEqual(self.json("export-pairing", "Desk", file), {"pairing": "Desk", "file": str(file)})
+        self.assertEqual(stat.S_IMODE(file.stat().st_mode), 0o600)
+        ticket = json.loads(file.read_text())
+        self.assertEqual((ticket["role"], ticket["pairing"]["name"]), ("fetch", "Desk"))
+        before = file.read_bytes()
+        self.assertIn("there already", self.refused("export-pairing", "Desk", file))
+        self.assertEqual(file.read_bytes(), before)
+        self.refused("export-pairing", "Nobody", self.folder / "other")
+        self.assertFalse((self.folder / "other").exists())
+        file.write_bytes(before[:-9])
+        error = self.refused("borrow", "--dry-run", file)
+        self.assertIn("no pairing file", error)
+        self.assertNotIn(ticket["pairing"]["secret"][:16], error)
+
+    def test_only_a_stick_is_refreshed(self):
+        self.assertIn("no stick of ours", self.refused("refresh-stick"))
+        self.assertIn("no drive", self.refused("refresh-stick", "sdc"))
 
     def test_what_is_no_drive_is_not_made_one(self):
-        self.assertIn("stiefelctl drives", self.refused("write-stick", "--yes", "Desk", "sdc"))
-        self.assertIn("stiefelctl drives", self.refused("write-stick", "--yes", "Desk", "/dev/sdz"))
-        self.assertIn("neither", self.refused("write-stick", "--yes", "Desk", "/dev/null"))
+        self.assertIn("stiefelctl drives", self.refused("create-usbdrive", "--yes", "4C53", "Desk", "sdc"))
+        self.assertIn("stiefelctl drives", self.refused("create-usbdrive", "--yes", "4C53", "Desk", "/dev/sdz"))
+        self.assertIn("neither", self.refused("create-usbdrive", "--yes", "4C53", "Desk", "/dev/null"))
         self.assertFalse(os.path.exists("sdc"))

@@ -133,7 +133,7 @@ class Loan:
     def write_stick(self, pairing=PAIRING):
         """Has the laptop make the image of a stick, and takes it to the desktop."""
         with self.journey.leg("laptop: stick made") as leg:
-            self.laptop.run(f"stiefelctl write-stick {pairing} /srv/stick.img", BOOT_SECONDS)
+            self.laptop.run(f"stiefelctl create-usbdrive {pairing} /srv/stick.img", BOOT_SECONDS)
         self.journey.facts["stick_seconds"] = round(leg.seconds(), 1)
         with self.journey.leg("laptop: stick carried over"):
             size = self.laptop.run("""
@@ -174,7 +174,7 @@ class Loan:
 
     def start_desktop(self, boot=None):
         """The desktop of this loan is switched on, with the files of a stick or with `boot`."""
-        announced = self.laptop.shell.tell(_until("announced"))
+        announced = self.laptop.shell.tell(until("announced"))
         self.desktop = self.boot_desktop(boot=boot)
         with self.journey.leg("laptop: found by the desktop"):
             status, output = self.laptop.shell.answer(announced, STEP_SECONDS)
@@ -303,6 +303,6 @@ def _boot_files(stick):
                 command_line=f"{command_line} console=ttyS0 no_timer_check")
 
 
-def _until(state):
+def until(state):
     """Waits in the laptop for a state of the hand-off, by the bus's signals."""
     return f"grep -m 1 -w {state} < <(timeout {STEP_SECONDS} stiefelctl monitor 2>&1)"
