@@ -292,3 +292,6 @@ fn weighty(shown: &Shown) -> impl PartialEq + use<> {
         shown.power.on_mains,
     )
 }
+
+#[cfg(test)]
+mod tests;
