@@ -375,7 +375,7 @@ impl World {
             return self.fail(why);
         }
         // Our own system may lose its power as well.
-        if self.dice.below(4) == 0 {
+        if self.dice.below(2) == 0 {
             let World { disk, dice, .. } = self;
             disk.lose_power(dice);
             if let Err(why) = self.disk.check() {
