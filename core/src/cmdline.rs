@@ -11,6 +11,7 @@ pub const RDINIT: &str = "rdinit=/stiefel/init";
 /// the system: screens, and quirks without which the hardware does not work.
 const MACHINE: &[&str] = &[
     "console",
+    "consoleblank",
     "earlycon",
     "nomodeset",
     "video",
