@@ -315,7 +315,10 @@ mod tests {
         let [mistake] = &config.take("[loan]\npatience-secs = 9\n")[..] else {
             panic!("9 is taken");
         };
-        assert!(mistake.contains("0, or a whole number from 10"), "{mistake}");
+        assert!(
+            mistake.contains("0, or a whole number from 10"),
+            "{mistake}"
+        );
     }
 
     #[test]

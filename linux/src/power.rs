@@ -21,6 +21,9 @@ pub struct Power {
     /// At least one battery is being emptied, and none is charged: with a charger, it does not
     /// keep up.
     pub discharging: bool,
+    /// Seconds until all batteries are empty, as they are emptied now; 0 if they are not, or do
+    /// not say.
+    pub empty_in_secs: u64,
 }
 
 /// Reads the state of all supplies that feed the machine itself (not a mouse's battery).
@@ -36,6 +39,7 @@ fn read_below(class: &Path) -> Result<Power> {
                 on_mains: true,
                 charging: false,
                 discharging: false,
+                empty_in_secs: 0,
             });
         }
         entries => entries.tried(|| format!("cannot read {}", class.display()))?,
@@ -72,6 +76,11 @@ fn read_below(class: &Path) -> Result<Power> {
         },
         charging,
         discharging: emptied && !charging,
+        empty_in_secs: if emptied && !charging {
+            empty_in_secs(&batteries)
+        } else {
+            0
+        },
     })
 }
 
@@ -80,23 +89,46 @@ struct Battery {
     capacity: Option<f64>,
     /// Content now and when full, in the battery's own unit (energy or charge).
     content: Option<(f64, f64)>,
+    /// By how much that changes in an hour.
+    rate: Option<f64>,
 }
 
 impl Battery {
     fn read(read: &impl Fn(&str) -> Option<String>) -> Self {
         let number = |name: &str| read(name)?.parse::<f64>().ok();
         let content = |now, full| Some((number(now)?, number(full).filter(|full| *full > 0.0)?));
+        let energy = content("energy_now", "energy_full");
+        // Some drivers say it with a sign.
+        let rate = number(if energy.is_some() {
+            "power_now"
+        } else {
+            "current_now"
+        });
         Self {
             status: read("status").unwrap_or_default(),
             capacity: number("capacity"),
-            content: content("energy_now", "energy_full")
-                .or_else(|| content("charge_now", "charge_full")),
+            content: energy.or_else(|| content("charge_now", "charge_full")),
+            rate: rate.map(f64::abs).filter(|rate| *rate > 0.0),
         }
     }
 
     fn percent(&self) -> Option<f64> {
         self.capacity
             .or_else(|| self.content.map(|(now, full)| 100.0 * now / full))
+    }
+}
+
+/// A battery that rests now is emptied later, at the same rate.
+fn empty_in_secs(batteries: &[Battery]) -> u64 {
+    let left: Option<f64> = batteries
+        .iter()
+        .map(|battery| battery.content.map(|(now, _)| now))
+        .sum();
+    let rate: f64 = batteries.iter().filter_map(|battery| battery.rate).sum();
+    match left {
+        // A float that is too large becomes the largest number.
+        Some(left) if rate > 0.0 => (left / rate * 3600.0) as u64,
+        Some(_) | None => 0,
     }
 }
 
@@ -144,6 +176,7 @@ mod tests {
                 on_mains: true,
                 charging: false,
                 discharging: false,
+                empty_in_secs: 0,
             }
         );
     }
@@ -172,6 +205,7 @@ mod tests {
                 on_mains: false,
                 charging: false,
                 discharging: true,
+                empty_in_secs: 0,
             }
         );
     }
@@ -197,6 +231,7 @@ mod tests {
                 on_mains: true,
                 charging: true,
                 discharging: false,
+                empty_in_secs: 0,
             }
         );
     }
@@ -213,6 +248,28 @@ mod tests {
             ("BAT1", &battery("Charging")),
         ]);
         assert!(!shared.discharging, "the charge moves between the two");
+    }
+
+    #[test]
+    fn how_long_it_lasts_is_content_by_rate() {
+        let battery = |now, rate| {
+            [
+                ("type", "Battery"),
+                ("status", "Discharging"),
+                ("energy_now", now),
+                ("energy_full", "40000000"),
+                ("power_now", rate),
+            ]
+        };
+        let one = machine(&[("BAT0", &battery("20000000", "10000000"))]);
+        assert_eq!(one.empty_in_secs, 7200);
+        let two = machine(&[
+            ("BAT0", &battery("20000000", "-10000000")),
+            ("BAT1", &battery("20000000", "0")),
+        ]);
+        assert_eq!(two.empty_in_secs, 14_400);
+        let silent = machine(&[("BAT0", &battery("20000000", "0"))]);
+        assert_eq!(silent.empty_in_secs, 0);
     }
 
     #[test]

@@ -19,7 +19,7 @@ pub fn read() -> PowerNow {
                 Some(percent) if !power.on_mains => warning(percent),
                 Some(_) | None => BatteryWarning::None,
             },
-            empty_in_secs: 0,
+            empty_in_secs: power.empty_in_secs,
         },
         Err(error) => {
             tracing::warn!("{error}");

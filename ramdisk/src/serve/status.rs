@@ -15,6 +15,7 @@ pub fn power() -> Power {
         on_mains: true,
         charging: false,
         discharging: false,
+        empty_in_secs: 0,
     })
 }
 

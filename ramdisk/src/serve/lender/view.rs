@@ -87,7 +87,7 @@ impl Lender {
             read_bytes: stats.map_or(0, |stats| stats.read_bytes),
             written_bytes: stats.map_or(0, |stats| stats.written_bytes),
             memory_bytes: status::memory_bytes(),
-            empty_in_secs: 0,
+            empty_in_secs: power.empty_in_secs,
             link_speed_mbps: status::link_speed_mbps(&self.ticket.links),
             celsius: status::hottest_celsius(),
             disk: self.disk_status.clone(),

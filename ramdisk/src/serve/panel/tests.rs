@@ -16,6 +16,7 @@ fn shown(standing: Standing) -> Shown {
             on_mains: true,
             charging: false,
             discharging: false,
+            empty_in_secs: 0,
         },
         level: Level::Fine,
         link_speed_mbps: 0,
