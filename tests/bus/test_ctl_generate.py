@@ -46,7 +46,7 @@ class Generate(unittest.TestCase):
 
     def test_a_page_says_how_to_call_its_command(self):
         page = self.shown("stiefelctl-create-usbdrive.1")
-        self.assertIn("stiefelctl-create-usbdrive - Make a boot medium", page)
+        self.assertRegex(page, r"stiefelctl-create-usbdrive +- Make a boot medium")
         self.assertRegex(page, r"stiefelctl +create-usbdrive +\[")
         self.assertIn("--unmount", page)
         self.assertIn("stiefelctl(1)", page)

@@ -154,15 +154,6 @@ class Image(Drives):
             ROOT, MANAGER, "WriteStick", "(oha{sv})", self.pairing, 0, {}, fds=[fd]
         )
 
-    def test_a_stick_may_be_asked_for_that_is_one_already(self):
-        job = self.write_stick(refresh=GLib.Variant("b", True))
-        self.wait_for("State", "done", JOB, job)
-        both = {"refresh": GLib.Variant("b", True), "unmount": GLib.Variant("b", True)}
-        self.refused("org.freedesktop.DBus.Error.InvalidArgs", options=both)
-        self.script("drive is sdb mounted")
-        self.wait_for("State", "mounted", DRIVE, SDB)
-        self.refused("DriveBusy", options={"refresh": GLib.Variant("b", True)})
-
     def test_goes_on_and_ends(self):
         with tempfile.TemporaryFile() as file:
             job = self.write_file(file.fileno())

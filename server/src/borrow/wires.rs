@@ -12,6 +12,9 @@ use stiefel_linux::{Error, sysctl};
 /// Length of a link-local prefix (RFC 4291, section 2.5.6).
 const PREFIX: u8 = 64;
 
+/// `addr_gen_mode` for no address of the kernel's own (Documentation/networking/ip-sysctl.rst).
+const NOBODY: &str = "1";
+
 /// A wired interface as `stiefelctl borrow` finds it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wire {
@@ -88,9 +91,11 @@ impl Ready {
             if !link.up && links.set_up(link.index).is_ok() {
                 changed.switched_on = true;
             }
-            // The kernel makes one by itself a second or two after the carrier is there, if
-            // nobody has told it not to (addr_gen_mode, net/ipv6/addrconf.c).
-            let lacks = link.up && link.carrier && links.link_local(link.index)?.is_none();
+            // Where nobody has told it not to, the kernel makes one by itself, a second or two
+            // after the carrier is there; ours would take its place, and leave none behind.
+            let lacks = link.up
+                && sysctl::get(&addresses(&link.name)).is_ok_and(|mode| mode == NOBODY)
+                && links.link_local(link.index)?.is_none();
             if let Some(mac) = link.mac.filter(|_| lacks)
                 && links
                     .add_address(link.index, link_local_of(mac), PREFIX)
@@ -124,6 +129,10 @@ impl Drop for Ready {
             }
         }
     }
+}
+
+fn addresses(name: &str) -> String {
+    format!("net/ipv6/conf/{name}/addr_gen_mode")
 }
 
 fn ipv6(name: &str) -> String {
