@@ -87,16 +87,9 @@ pub async fn cancel(client: &Client, number: u32) -> anyhow::Result<()> {
 /// Tells how far a job is, until it has ended. Ctrl-C calls it off.
 pub async fn follow(client: &Client, path: OwnedObjectPath, stay: Stay) -> anyhow::Result<()> {
     let job = client.job(&path).await?;
-    // Before anything is said: whoever reads that may want to call it off.
+    // All of it before anything is said: whoever reads that may call the job
+    // off, and the daemon may end as soon as it has begun.
     let mut interrupts = Interrupts::new()?;
-    let mut show = Show::new(read(client, &path).await?, stay.output)?;
-    if stay.no_wait {
-        return Ok(());
-    }
-    let left = format!(
-        "job {} was left alone; see: stiefelctl jobs",
-        show.job.number
-    );
     let states = job.receive_state_changed().await.map(drop);
     let progress = job.receive_progress_changed().await.map(drop);
     let phases = job.receive_phase_changed().await.map(drop);
@@ -107,6 +100,14 @@ pub async fn follow(client: &Client, path: OwnedObjectPath, stay: Stay) -> anyho
         .map(|owner| owner.is_none());
     let mut changes = select(states, select(progress, phases));
     let mut owners = owners.fuse();
+    let mut show = Show::new(read(client, &path).await?, stay.output)?;
+    if stay.no_wait {
+        return Ok(());
+    }
+    let left = format!(
+        "job {} was left alone; see: stiefelctl jobs",
+        show.job.number
+    );
     loop {
         tokio::select! {
             change = changes.next() => match change {

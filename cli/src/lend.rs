@@ -11,6 +11,7 @@ use futures_util::StreamExt;
 use stiefel_dbus::names;
 use stiefel_dbus::proxy::HandOffProxy;
 use stiefel_dbus::words::{Reason, State};
+use zbus::proxy::OwnerChangedStream;
 use zbus::zvariant::{ObjectPath, OwnedObjectPath};
 
 /// To whom, and when.
@@ -38,12 +39,16 @@ pub async fn lend(client: &Client, args: LendArgs) -> anyhow::Result<()> {
             ANYBODY.into(),
         ),
     };
+    // All of it before anything is said: whoever reads that may call it off, and
+    // the daemon may end as soon as it has begun.
+    let interrupts = args.wait.then(Interrupts::new).transpose()?;
+    // This one keeps a cache, which the changes come from.
+    let handoff = HandOffProxy::new(&client.bus).await?;
+    let owners = handoff.inner().receive_owner_changed().await?;
     client.handoff.begin(&path, Default::default()).await?;
     if args.now {
         client.handoff.confirm().await?;
     }
-    // Before anything is said: whoever reads that may want to call it off.
-    let interrupts = args.wait.then(Interrupts::new).transpose()?;
     if args.now {
         say!("This machine leaves its system now; the disk goes to {to}.");
     } else {
@@ -51,7 +56,7 @@ pub async fn lend(client: &Client, args: LendArgs) -> anyhow::Result<()> {
         say!("The disk goes to {to} in {seconds} s. To stop it: stiefelctl cancel");
     }
     match interrupts {
-        Some(interrupts) => wait(client, interrupts).await,
+        Some(interrupts) => wait(client, &handoff, owners, interrupts).await,
         None => Ok(()),
     }
 }
@@ -79,10 +84,12 @@ pub async fn cancel(client: &Client) -> anyhow::Result<()> {
 }
 
 /// Until the reboot was ordered, or the hand-off has come back.
-async fn wait(client: &Client, mut interrupts: Interrupts) -> anyhow::Result<()> {
-    // This one keeps a cache, which the changes come from.
-    let handoff = HandOffProxy::new(&client.bus).await?;
-    let owners = handoff.inner().receive_owner_changed().await?;
+async fn wait(
+    client: &Client,
+    handoff: &HandOffProxy<'_>,
+    owners: OwnerChangedStream<'_>,
+    mut interrupts: Interrupts,
+) -> anyhow::Result<()> {
     let mut gone = owners.filter(|owner| std::future::ready(owner.is_none()));
     let mut states = handoff.receive_state_changed().await;
     let left = "the hand-off was left alone; see: stiefelctl status";
