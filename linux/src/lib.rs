@@ -4,7 +4,7 @@
 //! [`links`] (rtnetlink), [`wireguard`] and [`nbd`] (generic netlink),
 //! [`uevent`], [`modules`], [`kexec`], [`block`] and [`power`] (sysfs), [`boot_files`],
 //! [`terminal`], [`backlight`] and [`input`] (screen, beeper, keys), [`health`] (of disks),
-//! [`mounts`], [`memfd`], [`process`], [`sysctl`], [`tcp`].
+//! [`mounts`], [`memfd`], [`memory`], [`process`], [`sysctl`], [`tcp`].
 //!
 //! Everything blocks, for as long as the kernel takes to answer and no longer;
 //! what waits for the world outside has a file descriptor to poll. No function
@@ -19,6 +19,7 @@ pub mod input;
 pub mod kexec;
 pub mod links;
 pub mod memfd;
+pub mod memory;
 pub mod modules;
 pub mod mounts;
 pub mod nbd;

@@ -41,7 +41,6 @@ mod file;
 mod handshake;
 mod inbox;
 mod large_read;
-mod large_write;
 mod opened;
 mod pipe;
 mod queue;

@@ -17,11 +17,9 @@ use stiefel_core::nbd::transmission::command::{FLUSH, READ, WRITE};
 const CONNECTIONS: u32 = 10_000;
 /// So many have come when memory is looked at for the first time.
 const WARM_UP: u32 = 1_000;
-/// What the allocator may keep back for the threads that come and go: two megabytes in each
-/// of eight heaps for a processor (M_TRIM_THRESHOLD and M_ARENA_MAX in mallopt(3)), here for
-/// two. It is reached after some thousands and then stays, as seen over 40,000. A session that
-/// left its smallest buffer behind would be at ten times as much.
-const FLAT_BYTES: u64 = 32 << 20;
+/// What may come and go with the threads. A session that left its smallest buffer behind would
+/// be at a hundred times as much.
+const FLAT_BYTES: u64 = 8 << 20;
 const SIZE: usize = 1 << 20;
 
 #[test]

@@ -78,57 +78,6 @@ impl Pipe {
         self.waited
     }
 
-    /// Receives until the pipe holds `wanted` bytes more, or is full; says how many came.
-    ///
-    /// # Errors
-    /// [`io::ErrorKind::UnexpectedEof`] when the peer ends the stream before.
-    pub(super) fn receive(&mut self, socket: &TcpStream, wanted: u64) -> io::Result<u64> {
-        let mut left = usize::try_from(wanted).map_err(io::Error::other)?;
-        let mut received = 0;
-        while left > 0 {
-            // Not to wait is about the pipe only; the socket is waited for.
-            match splice(socket, None, &self.to, None, left, SpliceFlags::NONBLOCK) {
-                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
-                Ok(came) => {
-                    left -= came;
-                    received += came as u64;
-                }
-                Err(Errno::INTR) => {}
-                Err(Errno::AGAIN) => break,
-                Err(error) => return Err(error.into()),
-            }
-        }
-        Ok(received)
-    }
-
-    /// Writes `length` bytes, which the pipe holds, to the file at `offset`.
-    pub(super) fn write(
-        &mut self,
-        file: BorrowedFd<'_>,
-        offset: u64,
-        length: u64,
-    ) -> io::Result<()> {
-        let mut offset = offset;
-        let end = offset + length;
-        while offset < end {
-            let left = usize::try_from(end - offset).map_err(io::Error::other)?;
-            // The offset moves on by what was written.
-            match splice(
-                &self.from,
-                None,
-                file,
-                Some(&mut offset),
-                left,
-                SpliceFlags::empty(),
-            ) {
-                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(_) | Err(Errno::INTR) => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
-        Ok(())
-    }
-
     /// Sends the `length` bytes that the pipe holds; `more`: something follows at once.
     pub(super) fn send(&self, socket: &TcpStream, length: u32, more: bool) -> io::Result<()> {
         let flags = if more {

@@ -10,6 +10,7 @@ use rustix::net::Shutdown;
 use stiefel_core::nbd::ExportName;
 use stiefel_core::nbd::negotiation::{Negotiation, Opening};
 use stiefel_core::nbd::strands::{ROLL_BYTES, Roll};
+use stiefel_linux::memory;
 
 use super::handshake::negotiate;
 use super::opened::Disk;
@@ -41,7 +42,8 @@ struct House {
 
 impl Server {
     /// Serves `disk` to those whom `gate` lets in. A disk has one server: the one
-    /// before is hung up, and nobody is let in until it is drained.
+    /// before is hung up, and nobody is let in until it is drained. From now on this
+    /// program gives freed memory back early ([`stiefel_linux::memory`]).
     ///
     /// # Errors
     /// When the system has no more threads.
@@ -49,6 +51,7 @@ impl Server {
         // A thread of our own waits for connections; one that looks again and again would let
         // each of them wait for a while.
         listener.set_nonblocking(false)?;
+        memory::give_back_early();
         let work = Work::start(&disk)?;
         let sessions = disk.hand_over();
         let house = Arc::new(House {

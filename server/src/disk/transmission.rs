@@ -14,20 +14,19 @@ use stiefel_core::nbd::transmission::{
 
 use super::batch::{Batch, SMALL_BYTES};
 use super::inbox::Inbox;
-use super::large_write::{Outcome, PAGE_BYTES};
+use super::large_read;
 use super::pipe::Pipe;
 use super::session::{Session, wire_error};
 #[cfg(doc)]
 use super::sessions::Sessions;
 use super::stats::add;
 use super::work::{Job, Work};
-use super::{large_read, large_write};
 
 /// Longest piece of a payload that is written at once: what stays in the processor's cache.
 const WRITE_PIECE_BYTES: u64 = 128 << 10;
 
-/// Longest payload that is copied through the inbox; from here on, splicing wins.
-const SMALL_PAYLOAD_BYTES: u32 = 64 << 10;
+/// Pieces of a long write end where pages end, so that no page is written twice.
+const PAGE_BYTES: u64 = 4096;
 
 /// Reads that are handed on together at most, far fewer than may be under way.
 const MAX_MISSES: usize = 32;
@@ -48,7 +47,6 @@ pub(super) fn serve(session: &Arc<Session>, work: &Work) -> io::Result<()> {
         batch: Batch::new(),
         misses: Vec::new(),
         pipe: None,
-        greedy: true,
     }
     .run()
 }
@@ -61,9 +59,6 @@ struct Transmission<'a> {
     /// Reads that have to wait for the disk, not handed on yet.
     misses: Vec<Job>,
     pipe: Option<Pipe>,
-    /// Take from the socket whatever is there. Not where a large payload is likely to
-    /// follow, which need not pass through the inbox.
-    greedy: bool,
 }
 
 impl Transmission<'_> {
@@ -81,7 +76,6 @@ impl Transmission<'_> {
                 .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
             self.inbox.consume(REQUEST_BYTES);
             add(&self.session.counters.requests, 1);
-            self.greedy = request.payload_bytes() < SMALL_PAYLOAD_BYTES;
             match request.check(self.session.export(), &self.session.agreed) {
                 Ok(Command::Disconnect) => return self.send_batch(),
                 Ok(command) => self.perform_in_order(&request, command)?,
@@ -140,7 +134,7 @@ impl Transmission<'_> {
         if self.inbox.buffered().len() < length {
             self.send_batch()?;
             let link = &self.session.link;
-            self.inbox.fill(length, self.greedy, &link.socket)?;
+            self.inbox.fill(length, &link.socket)?;
         }
         // What a cut session has left in its socket is received like anything else.
         if self.session.link.is_cut() {
@@ -156,8 +150,6 @@ impl Transmission<'_> {
 
     fn skip(&mut self, length: u32) -> io::Result<()> {
         let mut left = length as usize;
-        // Nothing of it is spliced.
-        self.greedy = true;
         while left > 0 {
             self.receive(1)?;
             let piece = left.min(self.inbox.buffered().len());
@@ -168,9 +160,6 @@ impl Transmission<'_> {
     }
 
     fn write(&mut self, request: &Request, range: Range, fua: bool) -> io::Result<()> {
-        if range.length >= SMALL_PAYLOAD_BYTES && self.find_pipe() {
-            return self.write_large(request, range, fua);
-        }
         let mut outcome = Ok(());
         let mut at = range.offset;
         let end = range.offset + u64::from(range.length);
@@ -186,37 +175,6 @@ impl Transmission<'_> {
             }
             self.inbox.consume(piece as usize);
             at += piece;
-        }
-        self.wrote(request, range, fua, outcome)
-    }
-
-    fn write_large(&mut self, request: &Request, range: Range, fua: bool) -> io::Result<()> {
-        let mut outcome = Ok(());
-        let mut left = range;
-        while left.length > 0 && outcome.is_ok() && !self.inbox.buffered().is_empty() {
-            let here = self.inbox.buffered().len() as u64;
-            let piece = whole_pages(left, here);
-            self.receive(piece as usize)?;
-            let data = &self.inbox.buffered()[..piece as usize];
-            outcome = self.session.disk.backing().write(data, left.offset);
-            self.inbox.consume(piece as usize);
-            left = left.behind(piece);
-        }
-        match (self.session.disk.backing().descriptor(), self.pipe.take()) {
-            (Some(file), Some(pipe)) if outcome.is_ok() && left.length > 0 => {
-                self.send_batch()?;
-                match large_write::receive(&self.session.link, pipe, file, left)? {
-                    Outcome::Written(pipe) => self.pipe = Some(pipe),
-                    Outcome::Failed { error, unreceived } => {
-                        outcome = Err(error);
-                        self.skip(unreceived)?;
-                    }
-                }
-            }
-            (_, pipe) => {
-                self.pipe = pipe;
-                self.skip(left.length)?;
-            }
         }
         self.wrote(request, range, fua, outcome)
     }
@@ -366,18 +324,4 @@ impl Transmission<'_> {
         }
         Ok(())
     }
-}
-
-/// How much of `range` to write when `here` bytes of it are there: up to where the last
-/// whole page ends, but at least to where the first page ends.
-fn whole_pages(range: Range, here: u64) -> u32 {
-    let end = range.offset + u64::from(range.length);
-    let page_end = |at: u64| at - at % PAGE_BYTES;
-    let until = page_end(range.offset + here).max(page_end(range.offset) + PAGE_BYTES);
-    let until = if range.offset + here >= end {
-        end
-    } else {
-        until.min(end)
-    };
-    u32::try_from(until - range.offset).unwrap_or(range.length)
 }

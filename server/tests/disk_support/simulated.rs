@@ -1,9 +1,7 @@
 //! A disk in memory that keeps only what was flushed, and that can be held or broken.
 
-use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::fs::FileExt;
+use std::os::fd::BorrowedFd;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 
 use super::HANG;
@@ -48,18 +46,9 @@ struct State {
     lying: bool,
 }
 
-/// Where the server splices from and to.
-#[derive(Clone)]
-struct Splicing {
-    /// The cache instead of the one in the state.
-    cache: Arc<File>,
-    /// What the server is given. The same, unless the server is to be caught.
-    given: Arc<File>,
-}
-
 /// Clones are handles to the same disk.
 #[derive(Clone, Default)]
-pub struct Simulated(Arc<(Mutex<State>, Condvar)>, Option<Splicing>);
+pub struct Simulated(Arc<(Mutex<State>, Condvar)>);
 
 impl Simulated {
     pub fn new(bytes: usize) -> Self {
@@ -67,19 +56,6 @@ impl Simulated {
         disk.state().cache = vec![0; bytes];
         disk.state().stable = vec![0; bytes];
         disk
-    }
-
-    /// One that has a descriptor, as real ones have: large requests pass by all methods.
-    pub fn spliced(bytes: usize) -> Self {
-        let cache = Arc::new(memory(bytes));
-        let given = Arc::clone(&cache);
-        Self(Self::new(bytes).0, Some(Splicing { cache, given }))
-    }
-
-    /// The same for a server that splices to somewhere else.
-    pub fn spliced_astray(bytes: usize) -> Self {
-        let (cache, given) = (Arc::new(memory(bytes)), Arc::new(memory(bytes)));
-        Self(Self::new(bytes).0, Some(Splicing { cache, given }))
     }
 
     /// The disk as the server takes it.
@@ -101,11 +77,7 @@ impl Simulated {
 
     /// What a reader sees.
     pub fn content(&self) -> Vec<u8> {
-        let mut content = self.state().cache.clone();
-        if let Some(Splicing { cache, .. }) = &self.1 {
-            cache.read_exact_at(&mut content, 0).unwrap();
-        }
-        content
+        self.state().cache.clone()
     }
 
     /// What is left when the power fails now.
@@ -190,10 +162,7 @@ impl Simulated {
 impl Backing for Simulated {
     fn read(&self, into: &mut [u8], offset: u64) -> io::Result<()> {
         let state = self.begin(Kind::Read)?;
-        match &self.1 {
-            Some(Splicing { cache, .. }) => cache.read_exact_at(into, offset)?,
-            None => into.copy_from_slice(&state.cache[offset as usize..][..into.len()]),
-        }
+        into.copy_from_slice(&state.cache[offset as usize..][..into.len()]);
         Ok(())
     }
 
@@ -206,10 +175,7 @@ impl Backing for Simulated {
 
     fn write(&self, data: &[u8], offset: u64) -> io::Result<()> {
         let mut state = self.begin(Kind::Write)?;
-        match &self.1 {
-            Some(Splicing { cache, .. }) => cache.write_all_at(data, offset)?,
-            None => state.cache[offset as usize..][..data.len()].copy_from_slice(data),
-        }
+        state.cache[offset as usize..][..data.len()].copy_from_slice(data);
         state.acts.push(Act::Wrote {
             offset,
             first: data[0],
@@ -221,10 +187,7 @@ impl Backing for Simulated {
         let mut state = self.begin(Kind::Sync)?;
         if !state.lying {
             let State { cache, stable, .. } = &mut *state;
-            match &self.1 {
-                Some(Splicing { cache, .. }) => cache.read_exact_at(stable, 0)?,
-                None => stable.clone_from(cache),
-            }
+            stable.clone_from(cache);
         }
         state.acts.push(Act::Synced);
         Ok(())
@@ -242,11 +205,7 @@ impl Backing for Simulated {
         if zeroing.fast && !zeroing.hole {
             return Err(io::ErrorKind::Unsupported.into());
         }
-        let zeros = vec![0; range.length as usize];
-        match &self.1 {
-            Some(Splicing { cache, .. }) => cache.write_all_at(&zeros, range.offset)?,
-            None => state.cache[range.offset as usize..][..zeros.len()].copy_from_slice(&zeros),
-        }
+        state.cache[range.offset as usize..][..range.length as usize].fill(0);
         state.acts.push(Act::Zeroed {
             offset: range.offset,
         });
@@ -272,12 +231,6 @@ impl Backing for Simulated {
     }
 
     fn descriptor(&self) -> Option<BorrowedFd<'_>> {
-        self.1.as_ref().map(|splicing| splicing.given.as_fd())
+        None
     }
-}
-
-fn memory(bytes: usize) -> File {
-    let file = tempfile::tempfile().unwrap();
-    file.set_len(bytes as u64).unwrap();
-    file
 }
