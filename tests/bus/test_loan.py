@@ -166,16 +166,25 @@ class Ending(Borrower):
         self.wait_for("Ending", "low-power", LOAN)
         self.assertGreater(self.property("EndsUsec", LOAN), 0)
         first = self.property("EndsUsec", LOAN)
-        self.script("loan power 3 battery action 200")
+        self.script("loan power 3 battery critical 200")
         self.wait_for("Battery", 3, LOAN)
         self.assertEqual(self.property("EndsUsec", LOAN), first, "it was put off")
+        # A charger may not keep up: the lender knows.
         self.script("loan power 3 mains critical")
+        self.wait_for("OnAc", True, LOAN)
+        self.assertEqual(self.property("Ending", LOAN), "low-power")
+        self.script("loan power 3 mains none")
         self.wait_for("Ending", "", LOAN)
         self.assertEqual(self.property("EndsUsec", LOAN), 0)
         self.set("warn")
         self.script("loan power 3 battery critical")
         self.wait_for("OnAc", False, LOAN)
         self.assertEqual(self.property("Ending", LOAN), "")
+
+    def test_of_a_lender_that_is_about_to_switch_itself_off_comes_at_once(self):
+        self.script("loan power 2 battery action 100")
+        self.wait_for("State", "closing", LOAN)
+        self.wait(lambda: self.power_offs() == ["PowerOffWithFlags 0"], "the shutdown")
 
     def test_that_was_asked_for_comes_by_itself(self):
         self.script("loan ask")
