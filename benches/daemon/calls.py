@@ -7,10 +7,12 @@ from gi.repository import GLib
 LIMIT_MS = 60_000
 PROPERTIES = "org.freedesktop.DBus.Properties"
 HANDOFF = "org.stiefelsystem.Stiefel1.HandOff"
+ACTION = "org.stiefelsystem.stiefel1.arm"
 
 
-def arguments(interface, member):
+def arguments(client, interface, member):
     """Where a member is, and what it wants."""
+    me = ("system-bus-name", {"name": GLib.Variant("s", client.get_unique_name())})
     return {
         "GetAll": (PROPERTIES, GLib.Variant("(s)", (interface,))),
         "Introspect": ("org.freedesktop.DBus.Introspectable", None),
@@ -19,6 +21,7 @@ def arguments(interface, member):
         "Pair": (interface, GLib.Variant("(s)", ("Desk",))),
         "Confirm": (HANDOFF, None),
         "Cancel": (HANDOFF, None),
+        "CheckAuthorization": (interface, GLib.Variant("((sa{sv})sa{ss}us)", (me, ACTION, {}, 0, ""))),
     }[member]
 
 
@@ -41,8 +44,8 @@ def flood(clients, targets, members, count, at_once=1000):
         while sent < count and open_calls < at_once:
             name, path, interface = targets[sent % len(targets)]
             client = clients[sent % len(clients)]
-            where, body = arguments(interface, members[sent // len(clients) % len(members)])
             member = members[sent // len(clients) % len(members)]
+            where, body = arguments(client, interface, member)
             client.call(name, path, where, member, body, None, 0, LIMIT_MS, None, answered, time.perf_counter())
             sent += 1
             open_calls += 1

@@ -40,6 +40,9 @@ PEERS = {
     ),
 }
 READ = ["GetAll", "Introspect"]
+POLKIT = (
+    "org.freedesktop.PolicyKit1", "/org/freedesktop/PolicyKit1/Authority", "org.freedesktop.PolicyKit1.Authority",
+)
 
 
 def main():
@@ -163,7 +166,8 @@ class Bench:
         service, root, manager = targets["stiefeld"]
         everything = READ + ["GetManagedObjects", "Disarm", "Pair", "Confirm", "Cancel"]
         found["stiefeld"] |= {
-            "everything": latencies(clients, {"": (service, root, manager)}, everything)[""]
+            "everything": latencies(clients, {"": (service, root, manager)}, everything)[""],
+            "polkit_alone": latencies(clients, {"": POLKIT}, ["CheckAuthorization"] * 4)[""],
         }
         for name, target in targets.items():
             count = calls if name == "stiefeld" else calls // 5
@@ -236,6 +240,9 @@ def show(report):
     every = report["daemons"]["stiefeld"]["everything"]
     print(f"\nEverything at once ({every['calls_in_a_round']} calls, those that polkit decides included): "
           f"worst {every['worst_ms']:.0f} ms, median {every['median_ms']:.0f} ms")
+    alone = report["daemons"]["stiefeld"]["polkit_alone"]
+    print(f"polkitd asked by the same clients for as many decisions ({alone['calls_in_a_round']}): "
+          f"worst {alone['worst_ms']:.0f} ms, median {alone['median_ms']:.0f} ms")
 
 
 if __name__ == "__main__":
