@@ -5,7 +5,7 @@ use crate::client::Client;
 use crate::facts::Drive;
 use crate::human::bytes;
 use crate::jobs::{self, Stay};
-use crate::output::{CARE, Cell, FAINT, GOOD, Output, Table, clean, json, say};
+use crate::output::{CARE, Cell, FAINT, GOOD, Output, Table, clean, json, mention, say};
 use anstyle::Style;
 use anyhow::{Context, bail};
 use clap::Args;
@@ -17,7 +17,7 @@ use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use stiefel_dbus::proxy::DriveProxy;
 use stiefel_dbus::words::DriveState;
-use stiefel_image::stick::recognize;
+use stiefel_image::stick::{Boots, recognize};
 use zbus::zvariant::OwnedObjectPath;
 
 /// Whose, and what becomes a stick.
@@ -134,6 +134,12 @@ pub async fn refresh_stick(client: &Client, args: RefreshArgs) -> anyhow::Result
 pub async fn create_usbdrive(client: &Client, args: StickArgs) -> anyhow::Result<()> {
     let pairing = client.find(&args.name).await?;
     let drives = client.objects().await?.drives();
+    let boots = Boots::of(Path::new("/"));
+    if !args.stay.output.json && !boots.secure_boot {
+        mention!(
+            "No signed boot loader is installed here: the stick will not start where Secure Boot is on."
+        );
+    }
     let job = match drives.iter().find(|drive| is_meant(drive, &args.target)) {
         Some(drive) => to_drive(client, &pairing.path, drive, &args).await?,
         None => to_file(client, &pairing.path, &args).await?,
