@@ -55,7 +55,8 @@ impl From<PairingId> for String {
     }
 }
 
-/// A name that people see: 1 to 48 bytes, no control characters, no blanks at its ends.
+/// A name that people see: 1 to 48 bytes, no characters that control (how others are shown, or
+/// anything else), no blanks at its ends.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Name(String);
@@ -71,12 +72,19 @@ impl Name {
     /// must not have and shortens it. `None` if nothing is left.
     #[must_use]
     pub fn lossy(text: &str) -> Option<Self> {
-        let mut clean: String = text.chars().filter(|c| !c.is_control()).collect();
+        let mut clean: String = text.chars().filter(|c| !controls(*c)).collect();
         while clean.trim().len() > MAX_NAME_LEN {
             clean.pop();
         }
         clean.trim().parse().ok()
     }
+}
+
+/// Control characters, and those that end a line or turn the direction of what follows, and so
+/// make a name look like another (Unicode Technical Report 36).
+fn controls(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 impl fmt::Display for Name {
@@ -91,7 +99,7 @@ impl FromStr for Name {
     fn from_str(text: &str) -> Result<Self, BadPairing> {
         let fine = (1..=MAX_NAME_LEN).contains(&text.len())
             && text.trim() == text
-            && !text.chars().any(char::is_control);
+            && !text.chars().any(controls);
         fine.then(|| Self(text.to_owned())).ok_or(BadPairing::Name)
     }
 }
@@ -156,7 +164,7 @@ mod tests {
 
     #[test]
     fn names_are_checked() {
-        for bad in ["", " a", "a ", "a\nb", &"x".repeat(49)] {
+        for bad in ["", " a", "a ", "a\nb", "a\u{202e}b", &"x".repeat(49)] {
             assert_eq!(bad.parse::<Name>(), Err(BadPairing::Name), "{bad:?}");
         }
         assert_eq!("Büro-PC 2".parse::<Name>().unwrap().as_str(), "Büro-PC 2");
@@ -164,6 +172,7 @@ mod tests {
 
     #[test]
     fn a_host_name_becomes_a_name() {
+        assert_eq!(Name::lossy("lap\u{202e}top").unwrap().as_str(), "laptop");
         assert_eq!(Name::lossy(" lap\ttop\n").unwrap().as_str(), "laptop");
         assert_eq!(Name::lossy(&"ü".repeat(60)).unwrap().as_str().len(), 48);
         assert_eq!(Name::lossy("\n"), None);
