@@ -37,6 +37,12 @@ fn warning(
 fn connection(loan: &Loan) -> Option<Warning> {
     let lender = name(loan);
     let critical = |text: String, hint| warning("link", Severity::Critical, text, hint);
+    if loan.unguarded && loan.hold == Hold::Held {
+        return critical(
+            "The program that keeps the disk attached was killed".into(),
+            "Save your work, and shut this machine down while the cable is in",
+        );
+    }
     match (loan.hold, loan.cable) {
         (Hold::Lost, _) => critical(
             format!("{lender} has taken its disk back"),

@@ -10,6 +10,9 @@ pub struct Loan {
     pub hold: Hold,
     /// The machine whose disk it is.
     pub lender: String,
+    /// Nobody looks after the disk any more: it works until the next outage, which would be the
+    /// end of it.
+    pub unguarded: bool,
     /// When the disk was attached, microseconds since the epoch, or 0.
     pub since_usec: u64,
     /// What is known of the cable.
@@ -31,6 +34,7 @@ impl Loan {
     pub fn unheard() -> Self {
         Self {
             hold: Hold::Held,
+            unguarded: false,
             lender: String::new(),
             since_usec: 0,
             cable: Cable::Connected,

@@ -20,6 +20,8 @@ const LIVE: Duration = Duration::from_secs(1);
 const SELDOM: Duration = Duration::from_secs(60);
 /// Between two tries to ask somebody who did not answer.
 const AGAIN: Duration = Duration::from_secs(2);
+/// Who takes the place of a supervisor that was killed does so sooner than it is asked so often.
+const GONE_AFTER: u32 = 3;
 /// Unit of the counters, whatever the disk's own block size is (Documentation/block/stat.rst).
 const SECTOR: u64 = 512;
 
@@ -55,7 +57,7 @@ pub async fn watch(place: Place, mut watched: watch::Receiver<bool>, reporter: R
         loan: Loan::unheard(),
         counted: None,
     };
-    let mut lines = None;
+    let mut following = Following::default();
     let mut news = 0;
     let mut lender = std::pin::pin!(ask_lender(&place, news));
     let mut next = Instant::now();
@@ -63,7 +65,10 @@ pub async fn watch(place: Place, mut watched: watch::Receiver<bool>, reporter: R
         let live = *watched.borrow_and_update();
         let before = heard.loan.clone();
         tokio::select! {
-            line = follow(&place, &mut lines) => heard.follow(&line),
+            told = follow(&place, &mut following) => match told {
+                Some(status) => heard.follow(&status),
+                None => heard.loan.unguarded = true,
+            },
             answer = &mut lender => {
                 if let Some(status) = answer {
                     news = status.news;
@@ -96,24 +101,42 @@ pub async fn watch(place: Place, mut watched: watch::Receiver<bool>, reporter: R
 
 type Lines = tokio::io::Lines<BufReader<UnixStream>>;
 
-/// The next thing that the supervisor tells by itself.
-async fn follow(place: &Place, lines: &mut Option<Lines>) -> Status {
+/// A supervisor that tells by itself how it is.
+#[derive(Default)]
+struct Following {
+    lines: Option<Lines>,
+    /// It was there.
+    heard: bool,
+    /// How often nobody was there since.
+    missed: u32,
+}
+
+/// The next thing that the supervisor tells by itself; `None`, once, when it was there and is
+/// gone for good.
+async fn follow(place: &Place, following: &mut Following) -> Option<Status> {
     loop {
-        if lines.is_none() {
-            *lines = open(place, &Question::Follow)
-                .await
-                .ok()
-                .map(|stream| BufReader::new(stream).lines());
+        if following.lines.is_none() {
+            match open(place, &Question::Follow).await {
+                Ok(stream) => following.lines = Some(BufReader::new(stream).lines()),
+                Err(_) => following.missed = following.missed.saturating_add(1),
+            }
         }
-        let line = match lines {
+        let line = match &mut following.lines {
             Some(lines) => lines.next_line().await.ok().flatten(),
+            None if following.heard && following.missed == GONE_AFTER => {
+                following.missed += 1;
+                return None;
+            }
             None => None,
         };
         match line.map(|line| serde_json::from_str(&line)) {
-            Some(Ok(Answer::Status(status))) => return status,
+            Some(Ok(Answer::Status(status))) => {
+                (following.heard, following.missed) = (true, 0);
+                return Some(status);
+            }
             Some(_) => {}
             None => {
-                *lines = None;
+                following.lines = None;
                 sleep(AGAIN).await;
             }
         }
@@ -155,6 +178,7 @@ impl Heard {
         let now = crate::now();
         let ago = |secs: u64| now.wall_usec.saturating_sub(secs.saturating_mul(1_000_000));
         let loan = &mut self.loan;
+        loan.unguarded = false;
         loan.lender = status.lender.to_string();
         // Told with each change, and each time a little differently.
         if loan.since_usec == 0 && status.held_secs > 0 {
@@ -321,6 +345,28 @@ mod tests {
             }
         });
         tell
+    }
+
+    #[tokio::test]
+    async fn a_supervisor_that_is_gone_for_good_is_told_of_once() {
+        let place = Place {
+            socket: format!("stiefeld-test-gone-{}", std::process::id()),
+            ..Place::default()
+        };
+        let address = SocketAddr::from_abstract_name(&place.socket).unwrap();
+        let listener = UnixListener::bind_addr(&address).unwrap();
+        let mut following = Following::default();
+        let killed = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            writeln!(stream, "{}", status(true, true, false)).unwrap();
+        });
+        assert!(follow(&place, &mut following).await.is_some());
+        killed.join().unwrap();
+        // Each look is one after a while of its own.
+        following.missed = GONE_AFTER - 1;
+        assert_eq!(follow(&place, &mut following).await, None);
+        let later = tokio::time::timeout(Duration::ZERO, follow(&place, &mut following));
+        assert!(later.await.is_err(), "it was told twice");
     }
 
     #[tokio::test]

@@ -42,6 +42,7 @@ impl SimulatedLoan {
                     disk_celsius: Some(44.0),
                     ..LenderNow::default()
                 },
+                unguarded: false,
                 asked: None,
             },
             rates,
