@@ -3,6 +3,8 @@
 mod ending;
 mod grant;
 mod missing;
+#[cfg(test)]
+mod tests;
 mod view;
 
 use super::gate::AtGate;

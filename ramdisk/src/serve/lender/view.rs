@@ -4,6 +4,7 @@ use super::{Lender, Next};
 use crate::console;
 use crate::serve::outlook::{Alarm, Shown, Standing};
 use crate::serve::{now, status};
+use std::time::Instant;
 use stiefel_core::battery::{Level, News, Reading};
 use stiefel_core::control::Status;
 use stiefel_core::loan::{Asked, Stage};
@@ -32,16 +33,16 @@ impl Lender {
             let source = if power.on_mains { "mains" } else { "battery" };
             console::say(&format!("Running on {source}, battery at {percent:.0} %."));
         }
-        self.gauged(power)
+        self.gauged(power, now())
     }
 
-    fn gauged(&mut self, power: Power) -> Next {
+    pub(super) fn gauged(&mut self, power: Power, now: Instant) -> Next {
         let reading = Reading {
             percent: power.battery_percent,
             on_mains: power.on_mains,
             discharging: power.discharging,
         };
-        let news = self.gauge.read(reading, now());
+        let news = self.gauge.read(reading, now);
         for news in news {
             self.alarms.push(match news {
                 News::MainsLost => Alarm::MainsLost,
@@ -61,7 +62,7 @@ impl Lender {
             });
         }
         match self.gauge.level() {
-            Level::Action => self.ask(Asked::by_battery(now())),
+            Level::Action => self.ask(Asked::by_battery(now)),
             Level::Fine => {
                 self.loan.powered();
                 Next::Wait
