@@ -144,6 +144,8 @@ pub(crate) fn retry<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T>
 /// A socket that hears what the kernel tells to a group. Never blocks.
 pub(crate) struct Listener {
     pub(crate) socket: Socket,
+    /// Also hears what other processes send to the group.
+    relayed: bool,
 }
 
 impl Listener {
@@ -155,15 +157,32 @@ impl Listener {
             socket.add_membership(*group)?;
         }
         socket.set_non_blocking(true)?;
-        Ok(Self { socket })
+        Ok(Self {
+            socket,
+            relayed: false,
+        })
+    }
+
+    /// The same for a group in which a service passes on what it has heard. The protocol has to
+    /// be one to which only processes with CAP_NET_ADMIN may send, such as the events of
+    /// devices (`NL_CFG_F_NONROOT_SEND` is not set in lib/kobject_uevent.c).
+    pub(crate) fn open_relayed(protocol: isize, groups: &[u32]) -> io::Result<Self> {
+        let listener = Self::open(protocol, groups)?;
+        Ok(Self {
+            relayed: true,
+            ..listener
+        })
     }
 
     /// The next datagram that waits; `None` when there is none. Datagrams that did not come
-    /// from the kernel are dropped: any process may send to a netlink socket.
+    /// from the kernel are dropped, if nobody is known to pass them on: any process may send to
+    /// a netlink socket.
     pub(crate) fn next(&self) -> io::Result<Option<Vec<u8>>> {
         loop {
             match retry(|| self.socket.recv_from_full()) {
-                Ok((datagram, sender)) if sender.port_number() == 0 => return Ok(Some(datagram)),
+                Ok((datagram, sender)) if self.relayed || sender.port_number() == 0 => {
+                    return Ok(Some(datagram));
+                }
                 Ok(_) => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
                 Err(error) => return Err(error),

@@ -50,7 +50,7 @@ impl Uevents {
 
     /// The same, as udev passes the events on once it is done with them.
     pub fn open_after_udev() -> Result<Self> {
-        Listener::open(NETLINK_KOBJECT_UEVENT, &[UDEV_GROUP])
+        Listener::open_relayed(NETLINK_KOBJECT_UEVENT, &[UDEV_GROUP])
             .map(Self)
             .tried(|| "cannot listen for devices that udev knows".into())
     }
