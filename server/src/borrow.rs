@@ -93,7 +93,7 @@ pub enum NotLoaded {
     LinkGone,
     /// Under lockdown only kernels start that a vendor has signed whom the running one trusts.
     #[error(
-        "this machine's running kernel does not trust the lent one ({0}): Secure Boot is on, and they are signed by different vendors. Boot from a stick that was made on the lender, or switch Secure Boot off"
+        "this machine's running kernel starts only what its own vendor has signed (Secure Boot, or lockdown), and does not trust the lent one ({0}). Boot from a stick that was made on the lender, or switch Secure Boot off"
     )]
     NotTrusted(stiefel_linux::Error),
     /// Whoever runs this may not.
@@ -216,20 +216,23 @@ impl Borrowed {
         let mut initramfs = self.fetched.initramfs;
         initramfs.write_all(&archive)?;
         let line = cmdline::attach(&grant.cmdline, running)?;
-        kexec::load(self.fetched.kernel.as_fd(), Some(initramfs.as_fd()), &line).map_err(why)
+        kexec::load(self.fetched.kernel.as_fd(), Some(initramfs.as_fd()), &line)
+            .map_err(|error| why(error, kexec::lockdown()))
     }
 }
 
-/// kexec_file_load(2) under lockdown: no signature, one that is not trusted, or one that is
-/// not that of the content.
-fn why(error: stiefel_linux::Error) -> NotLoaded {
+/// kexec_file_load(2) under Secure Boot: no signature, one that is not trusted, or one that is
+/// not that of the content. Locked down without Secure Boot, all three are EPERM
+/// (`kimage_validate_signature` in kernel/kexec_file.c).
+fn why(error: stiefel_linux::Error, locked_down: bool) -> NotLoaded {
     let signature = [
         Errno::NOKEY,
         Errno::KEYREJECTED,
         Errno::NODATA,
         Errno::BADMSG,
     ];
-    if signature.iter().any(|errno| error.is(*errno)) {
+    let refused = locked_down && error.is(Errno::PERM);
+    if refused || signature.iter().any(|errno| error.is(*errno)) {
         NotLoaded::NotTrusted(error)
     } else if error.is(Errno::PERM) || error.is(Errno::ACCESS) {
         NotLoaded::NotAllowed(error)
@@ -264,21 +267,22 @@ pub fn unload() -> Result<(), stiefel_linux::Error> {
 mod tests {
     use super::*;
 
-    fn refused(errno: Errno) -> NotLoaded {
-        why(stiefel_linux::Error::new(
-            "cannot load",
-            io::Error::from(errno),
-        ))
+    fn refused(errno: Errno, locked_down: bool) -> NotLoaded {
+        let error = stiefel_linux::Error::new("cannot load", io::Error::from(errno));
+        why(error, locked_down)
     }
 
     #[test]
     fn a_kernel_of_another_vendor_is_told_from_other_refusals() {
         for errno in [Errno::NOKEY, Errno::KEYREJECTED, Errno::NODATA] {
-            assert!(matches!(refused(errno), NotLoaded::NotTrusted(_)));
+            assert!(matches!(refused(errno, true), NotLoaded::NotTrusted(_)));
         }
-        assert!(matches!(refused(Errno::PERM), NotLoaded::NotAllowed(_)));
-        assert!(matches!(refused(Errno::NOMEM), NotLoaded::Kernel(_)));
-        let words = refused(Errno::NOKEY).to_string();
+        let locked = refused(Errno::PERM, true);
+        assert!(matches!(locked, NotLoaded::NotTrusted(_)));
+        let not_root = refused(Errno::PERM, false);
+        assert!(matches!(not_root, NotLoaded::NotAllowed(_)));
+        assert!(matches!(refused(Errno::NOMEM, true), NotLoaded::Kernel(_)));
+        let words = locked.to_string();
         assert!(words.contains("stick"), "{words}");
     }
 
