@@ -1,9 +1,11 @@
 """A disk that a PC's firmware boots, made without mounting anything.
 
 GPT: GRUB's core in a partition of its own (its first sector is named in the
-boot sector), then /boot and / as ext4, filled by mke2fs.
+boot sector), then /boot and / as ext4, filled by mke2fs. A system that starts by
+UEFI has an EFI system partition with the distribution's signed loaders behind them.
 """
 
+import dataclasses
 import hashlib
 import os
 import pathlib
@@ -15,17 +17,37 @@ from .errors import LabError
 
 SECTOR = 512
 MIB = 1 << 20
-CORE_MIB, BOOT_MIB, ROOT_MIB = 1, 192, 1400
+CORE_MIB, BOOT_MIB, ROOT_MIB, ESP_MIB = 1, 192, 1400, 128
+ESP_GUID = "57ef0000-0000-4000-8000-0000000000e5"
 
-BOOT_UUID = "57ef0001-0000-4000-8000-000000000001"
-ROOT_UUID = "57ef0001-0000-4000-8000-000000000002"
-FSTAB = f"""\
-UUID={ROOT_UUID} /     ext4 errors=remount-ro 0 1
-UUID={BOOT_UUID} /boot ext4 defaults          0 2
-"""
-# The last word spares a slow emulated machine a test of its timer that is a matter of luck.
-COMMAND_LINE = (f"root=UUID={ROOT_UUID} ro console=ttyS0 loglevel=5 systemd.show_status=yes"
+
+@dataclasses.dataclass(frozen=True)
+class System:
+    """What a disk's system is known by: two of them may meet in one machine."""
+
+    number: int = 1
+    esp: bool = False  # starts by UEFI, with Secure Boot or without
+
+    def uuid(self, part):
+        """Of the file system of a part: 1 is /boot, 2 is the root."""
+        return f"57ef{self.number:04x}-0000-4000-8000-{part:012x}"
+
+    def fstab(self):
+        """Its /etc/fstab."""
+        lines = [f"UUID={self.uuid(2)} / ext4 errors=remount-ro 0 1",
+                 f"UUID={self.uuid(1)} /boot ext4 defaults 0 2"]
+        if self.esp:
+            lines.append(f"PARTUUID={ESP_GUID} /boot/efi vfat umask=0077 0 2")
+        return "\n".join(lines) + "\n"
+
+    def command_line(self):
+        """Of its kernel."""
+        # The last word spares a slow emulated machine a test of its timer that is a matter of luck.
+        return (f"root=UUID={self.uuid(2)} ro console=ttyS0 loglevel=5 systemd.show_status=yes"
                 " no_timer_check")
+
+
+LAPTOP = System()
 
 _GRUB = pathlib.Path("/usr/lib/grub/i386-pc")
 _GRUB_MODULES = ["biosdisk", "part_gpt", "ext2", "search_fs_uuid", "normal", "configfile", "linux"]
@@ -33,7 +55,7 @@ _GRUB_MODULES = ["biosdisk", "part_gpt", "ext2", "search_fs_uuid", "normal", "co
 _EXT4 = "^metadata_csum_seed,^orphan_file"
 
 
-def make(path, tree):
+def make(path, tree, system=LAPTOP):
     """Fills the file `path` from a tree, whose /boot is moved out for it.
 
     Returns (kernel release, {name in /boot: SHA-256}).
@@ -44,11 +66,15 @@ def make(path, tree):
         (tree / "boot").mkdir(mode=0o755)
         release = kernel_release(boot)
         (boot / "grub").mkdir()
-        (boot / "grub/grub.cfg").write_text(_menu(release), encoding="utf-8")
-        _partition(path)
-        _file_system(path, 1 + CORE_MIB, BOOT_MIB, boot, "boot", BOOT_UUID)
-        _file_system(path, 1 + CORE_MIB + BOOT_MIB, ROOT_MIB, tree, "root", ROOT_UUID)
-        _install_grub(path, boot.with_suffix(".core"))
+        (boot / "grub/grub.cfg").write_text(_menu(release, system), encoding="utf-8")
+        if system.esp:
+            (boot / "efi").mkdir()
+        _partition(path, system)
+        _file_system(path, 1 + CORE_MIB, BOOT_MIB, boot, "boot", system.uuid(1))
+        _file_system(path, 1 + CORE_MIB + BOOT_MIB, ROOT_MIB, tree, "root", system.uuid(2))
+        _install_grub(path, boot.with_suffix(".core"), system)
+        if system.esp:
+            _fill_esp(path, tree, system)
         return release, {str(file.relative_to(boot)): _sha256(file) for file in boot.rglob("*") if file.is_file()}
     finally:
         shutil.rmtree(boot)
@@ -62,23 +88,26 @@ def kernel_release(boot):
     return found[0]
 
 
-def _menu(release):
-    return (f"linux /vmlinuz-{release} {COMMAND_LINE}\n"
+def _menu(release, system):
+    return (f"linux /vmlinuz-{release} {system.command_line()}\n"
             f"initrd /initrd.img-{release}\n"
             "boot\n")
 
 
-def _partition(path):
+def _partition(path, system):
     path.unlink(missing_ok=True)
+    esp_mib = ESP_MIB if system.esp else 0
     with open(path, "wb") as disk:
-        disk.truncate((1 + CORE_MIB + BOOT_MIB + ROOT_MIB + 1) * MIB)
+        disk.truncate((1 + CORE_MIB + BOOT_MIB + ROOT_MIB + esp_mib + 1) * MIB)
     table = f"""\
 label: gpt
-label-id: 57ef0000-0000-4000-8000-000000000000
+label-id: 57ef0000-0000-4000-8000-{system.number - 1:012x}
 start=1MiB, size={CORE_MIB}MiB, type=21686148-6449-6E6F-744E-656564454649
 size={BOOT_MIB}MiB, type=linux
 size={ROOT_MIB}MiB, type=linux
 """
+    if system.esp:
+        table += f"size={ESP_MIB}MiB, type=uefi, uuid={ESP_GUID}\n"
     subprocess.run(["sfdisk", "--quiet", path], input=table, text=True, check=True)
 
 
@@ -88,9 +117,29 @@ def _file_system(path, start_mib, size_mib, tree, label, uuid):
                     path, f"{size_mib}M"], check=True)
 
 
-def _install_grub(path, core_path):
+def _fill_esp(path, tree, system):
+    """As the distribution's packages fill it; the firmware starts what is in EFI/BOOT."""
+    start_mib = 1 + CORE_MIB + BOOT_MIB + ROOT_MIB
+    volume = pathlib.Path(f"{tree}.esp")
+    menu = f"search.fs_uuid {system.uuid(1)} root\nset prefix=($root)/grub\nconfigfile ($root)/grub/grub.cfg\n"
+    with open(volume, "wb") as file:
+        file.truncate(ESP_MIB * MIB)
+    try:
+        subprocess.run(["mkfs.vfat", "-F", "32", volume], stdout=subprocess.DEVNULL, check=True)
+        subprocess.run(["mmd", "-i", volume, "::EFI", "::EFI/BOOT", "::EFI/debian"], check=True)
+        for place, source in (("BOOT/BOOTX64.EFI", "shim/shimx64.efi.signed"),
+                              ("BOOT/grubx64.efi", "grub/x86_64-efi-signed/grubx64.efi.signed")):
+            subprocess.run(["mcopy", "-i", volume, tree / "usr/lib" / source, f"::EFI/{place}"], check=True)
+        subprocess.run(["mcopy", "-i", volume, "-", "::EFI/debian/grub.cfg"], input=menu.encode(), check=True)
+        subprocess.run(["dd", f"if={volume}", f"of={path}", "bs=1M", f"seek={start_mib}", "conv=notrunc,sparse",
+                        "status=none"], check=True)
+    finally:
+        volume.unlink()
+
+
+def _install_grub(path, core_path, system):
     early = core_path.with_suffix(".cfg")
-    early.write_text(f"search.fs_uuid {BOOT_UUID} root\n"
+    early.write_text(f"search.fs_uuid {system.uuid(1)} root\n"
                      "set prefix=($root)/grub\n"
                      "normal ($root)/grub/grub.cfg\n", encoding="utf-8")
     subprocess.run(["grub-mkimage", "-O", "i386-pc", "-p", "/grub", "-c", early, "-o", core_path, *_GRUB_MODULES],

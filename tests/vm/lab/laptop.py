@@ -27,6 +27,13 @@ NETWORKS = {
         "mode": 0o644,
         "text": "[Match]\nName=en*\n\n[Network]\nLinkLocalAddressing=ipv6\nIPv6AcceptRA=no\n",
     },
+    # The same service as it comes: nobody answers on the cable, so it tries for ever.
+    "NetworkManager-alone": {
+        "unit": "NetworkManager.service",
+        "file": "etc/NetworkManager/conf.d/lab.conf",
+        "mode": 0o644,
+        "text": "[main]\n",
+    },
     "NetworkManager": {
         "unit": "NetworkManager.service",
         "file": "etc/NetworkManager/system-connections/wired.nmconnection",
@@ -44,7 +51,7 @@ def tree(generator):
     return cache.get(f"laptop-{generator}", cache.key(debian.definition(generator)), make)
 
 
-def make_disk(path, generator, network, installed, with_image=False):
+def make_disk(path, generator, network, installed, with_image=False, system=disk.LAPTOP):
     """Writes a disk that boots by itself; `installed` is a folder from tools/install.
 
     `path` has to be on the file system of the cache, in a folder for it alone.
@@ -58,19 +65,19 @@ def make_disk(path, generator, network, installed, with_image=False):
         # Hard links: the cached tree is only read, and so are the files it shares.
         merged.mkdir()
         subprocess.run(["cp", "-al", f"{tree(generator)}/.", merged], check=True)
-        _make_overlay(overlay, network)
+        _make_overlay(overlay, network, system)
         for folder in (overlay, installed):
             subprocess.run(["cp", "-a", "--no-preserve=ownership", "--remove-destination",
                             f"{folder}/.", merged], check=True)
         if with_image:
             _make_image(merged)
-        return disk.make(path, merged)
+        return disk.make(path, merged, system)
     finally:
         shutil.rmtree(overlay, ignore_errors=True)
         shutil.rmtree(merged)
 
 
-def _make_overlay(root, network):
+def _make_overlay(root, network, system):
     shutil.copytree(OVERLAY, root, symlinks=True)
     units = root / "etc/systemd/system"
     wanted = units / "multi-user.target.wants"
@@ -89,7 +96,7 @@ def _make_overlay(root, network):
     _write(root / "etc/machine-id", "5713fe15713fe15713fe15713fe15713\n")
     _write(root / "etc/.updated", "")
     _write(root / "var/.updated", "")
-    _write(root / "etc/fstab", disk.FSTAB)
+    _write(root / "etc/fstab", system.fstab())
 
 
 def _make_image(root):

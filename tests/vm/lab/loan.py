@@ -44,6 +44,7 @@ class Loan:
         self.processors = processors  # of each machine
         self.laptop = None
         self.desktop = None
+        self.desktop_shell = 0  # where its shell stood before the lent system
         self.release = None
         self._boot_sums = None
         self.witness_sum = None
@@ -211,7 +212,7 @@ class Loan:
         with self.journey.leg("desktop: ramdisk to disk attached") as leg:
             _, leg.end = console.wait(words.ATTACHED, STEP_SECONDS, here)
         with self.journey.leg(LENT_UP) as leg:
-            leg.end = self._wait_up(self.desktop, here, 0)
+            leg.end = self._wait_up(self.desktop, here, self.desktop_shell)
             self._check_root(self.desktop, "/dev/nbd0")
             steps = self.desktop.run("dmesg | grep -F stiefel:")
             (self.lab.out / "desktop.attach.log").write_text(steps + "\n", encoding="utf-8")

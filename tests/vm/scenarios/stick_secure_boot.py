@@ -1,7 +1,7 @@
 """A desktop with Secure Boot and the usual keys borrows from a stick, and starts nothing that was altered."""
 
 import stick_loan
-from lab import DESKTOP_MAC, firmware
+from lab import DESKTOP_MAC, firmware, signatures
 from lab.loan import STEP_SECONDS
 from lab.machine import Boot
 
@@ -17,6 +17,10 @@ LOCKED = r"Kernel is locked down from EFI Secure Boot"
 def play(lab, journey, installed):
     """First each program is altered, then nothing is."""
     loan, stick = stick_loan.prepare(lab, journey, installed)
+    with journey.leg("stick: other programs find it signed"):
+        folder = lab.private / "signatures"
+        folder.mkdir()
+        signatures.must_be_trusted(stick, folder)
     for path, words in REFUSED.items():
         with journey.leg(f"refused: an altered {path}"):
             # In the middle of a program is code.
@@ -32,6 +36,10 @@ def _look(loan):
     with loan.journey.leg("both kernels are locked down"):
         if not loan.desktop.console.find(LOCKED):
             raise AssertionError("the stick's kernel never said that it is locked down")
+        # What other programs read of the firmware: four bytes of attributes, then "on".
+        state = loan.desktop.run("od -An -t u1 /sys/firmware/efi/efivars/SecureBoot-*")
+        if state.split()[4:] != ["1"]:
+            raise AssertionError(f"the firmware says that Secure Boot is off: {state}")
         # The lent system's kernel is quiet.
         found = loan.desktop.run("cat /sys/kernel/security/lockdown")
         if "[integrity]" not in found:
