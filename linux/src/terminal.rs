@@ -15,11 +15,8 @@ use crate::error::{Result, Tried};
 /// `TIOCLINUX` and its subcodes (include/uapi/linux/tiocl.h).
 const TIOCLINUX: Opcode = 0x541C;
 const UNBLANK: u8 = 4;
-const POWER_DOWN_WHEN_BLANK: u8 = 10;
 const KERNEL_LOG_TO: u8 = 11;
 const BLANK: u8 = 14;
-/// The mode of [`POWER_DOWN_WHEN_BLANK`] in which a screen is switched off, not only dark.
-const POWER_DOWN: u8 = 3;
 /// `KIOCSOUND` (include/uapi/linux/kd.h).
 const KIOCSOUND: Opcode = 0x4B2F;
 /// `VT_ACTIVATE` (include/uapi/linux/vt.h).
@@ -109,10 +106,9 @@ impl Terminal {
         }
     }
 
-    /// Makes the screen dark, and switches it off where the driver can. It stays so, whatever
-    /// is written or typed, until [`Terminal::unblank`].
+    /// Makes the screen dark; drivers of graphics cards switch it off. It stays so, whatever is
+    /// written or typed, until [`Terminal::unblank`].
     pub fn blank(&self) -> Result<()> {
-        self.linux([POWER_DOWN_WHEN_BLANK, POWER_DOWN])?;
         self.linux([BLANK, 0])
     }
 
