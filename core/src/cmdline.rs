@@ -44,7 +44,24 @@ const NOT_LENT: &[&str] = &[
     "resume_offset",
     "rdinit",
     "noresume",
+    OWN_DISKS_KEY,
 ];
+
+/// Word for the ramdisk on the borrower: the machine's own disks may be seen.
+pub const OWN_DISKS_SHOWN: &str = "stiefel.own_disks=shown";
+const OWN_DISKS_KEY: &str = "stiefel.own_disks";
+/// Keeps systemd from swapping to what the lent disk says (systemd-fstab-generator(8)): the way
+/// to the disk needs memory itself.
+const NO_SWAP: &str = "systemd.swap=0";
+
+/// What the lent system may do that it had better not.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Permits {
+    /// The borrower's own disks may be seen.
+    pub own_disks: bool,
+    /// The lent disk may be swapped to.
+    pub swap: bool,
+}
 
 /// The command line would not fit into the kernel's buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -112,9 +129,22 @@ pub fn fetch() -> String {
 ///
 /// # Errors
 /// Too long for a kernel.
-pub fn lent(running: &str) -> Result<String, TooLong> {
+pub fn lent(running: &str, permits: Permits) -> Result<String, TooLong> {
     let own = words(running).filter(|word| !NOT_LENT.contains(&key(word)));
-    join(own.chain([RDINIT, "noresume"]))
+    let swap_is_said = words(running).any(|word| key(word) == key(NO_SWAP));
+    let no_swap = (!permits.swap && !swap_is_said).then_some(NO_SWAP);
+    let own_disks = permits.own_disks.then_some(OWN_DISKS_SHOWN);
+    join(
+        own.chain([RDINIT, "noresume"])
+            .chain(no_swap)
+            .chain(own_disks),
+    )
+}
+
+/// Whether a lent system's command line lets it see the borrower's own disks.
+#[must_use]
+pub fn shows_own_disks(lent: &str) -> bool {
+    words(lent).any(|word| word == OWN_DISKS_SHOWN)
 }
 
 /// The lent system's command line on the borrower: `lent`, and the consoles
@@ -153,17 +183,47 @@ mod tests {
 
     #[test]
     fn lent_keeps_the_system_and_drops_the_boot_loader() {
+        let with = |permits| lent(RUNNING, permits).unwrap();
+        let own = "root=UUID=1 ro quiet console=ttyS0 pci=noats dyndbg=\"file a.c +p\" \
+             rdinit=/stiefel/init noresume";
+        assert_eq!(with(Permits::default()), format!("{own} systemd.swap=0"));
+        let swap = Permits {
+            swap: true,
+            own_disks: false,
+        };
+        assert_eq!(with(swap), own);
+    }
+
+    #[test]
+    fn the_borrowers_own_disks_are_shown_only_if_that_is_said() {
+        let shown = Permits {
+            own_disks: true,
+            swap: false,
+        };
+        let line = lent(RUNNING, shown).unwrap();
+        assert!(shows_own_disks(&line));
+        assert!(!shows_own_disks(
+            &lent(RUNNING, Permits::default()).unwrap()
+        ));
+        // A system that was lent so does not lend so.
+        assert!(!shows_own_disks(&lent(&line, Permits::default()).unwrap()));
+        let swapping = lent("root=UUID=1 systemd.swap=1", Permits::default()).unwrap();
         assert_eq!(
-            lent(RUNNING).unwrap(),
-            "root=UUID=1 ro quiet console=ttyS0 pci=noats dyndbg=\"file a.c +p\" \
-             rdinit=/stiefel/init noresume"
+            swapping,
+            "root=UUID=1 systemd.swap=1 rdinit=/stiefel/init noresume"
         );
     }
 
     #[test]
     fn a_loan_of_a_lent_system_stays_the_same() {
-        let once = lent(RUNNING).unwrap();
-        assert_eq!(lent(&once).unwrap(), once);
+        let once = lent(RUNNING, Permits::default()).unwrap();
+        let twice = lent(&once, Permits::default()).unwrap();
+        let sorted = |line: &str| {
+            let mut words: Vec<_> = words(line).map(str::to_owned).collect();
+            words.sort();
+            words
+        };
+        assert_eq!(sorted(&twice), sorted(&once));
     }
 
     #[test]
@@ -175,6 +235,8 @@ mod tests {
     #[test]
     fn a_line_that_a_kernel_would_cut_is_refused() {
         let long = format!("a={}", "x".repeat(MAX_CMDLINE_LEN));
-        assert!(matches!(lent(&long), Err(TooLong(len)) if len > MAX_CMDLINE_LEN));
+        assert!(
+            matches!(lent(&long, Permits::default()), Err(TooLong(len)) if len > MAX_CMDLINE_LEN)
+        );
     }
 }

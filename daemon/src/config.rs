@@ -10,6 +10,7 @@ use std::fs;
 use std::ops::RangeInclusive;
 use std::path::Path;
 use std::time::Duration;
+use stiefel_core::cmdline::Permits;
 use stiefel_core::net::MacAddress;
 use stiefel_core::pairing::Policy;
 use stiefel_core::preflight::OnBattery;
@@ -41,6 +42,8 @@ pub struct Config {
     pub battery_percent: f64,
     /// How long the ramdisk waits for whom.
     pub limits: Limits,
+    /// What the lent system may do on the borrower.
+    pub permits: Permits,
 }
 
 /// How the stiefellink is recognised.
@@ -97,6 +100,7 @@ impl Default for Config {
             on_battery: OnBattery::default(),
             battery_percent: 30.0,
             limits: Limits::default(),
+            permits: Permits::default(),
         }
     }
 }
@@ -194,6 +198,8 @@ impl Config {
             }
             ("loan", "on-low-power") => self.on_low_power = words::on_low_power(text(value)?)?,
             ("loan", "offer-secs") => self.limits.offer_secs = number(value, &OFFER)?,
+            ("loan", "show-borrower-disks") => self.permits.own_disks = yes(value)?,
+            ("loan", "swap") => self.permits.swap = yes(value)?,
             ("loan", "patience-secs") => {
                 self.limits.patience_secs = patience(number(value, &(0..=u32::MAX))?)?;
             }
@@ -205,6 +211,12 @@ impl Config {
 
 fn text<'a>(value: &'a DeValue<'_>) -> Result<&'a str, String> {
     value.as_str().ok_or_else(|| "a text is needed".into())
+}
+
+fn yes(value: &DeValue<'_>) -> Result<bool, String> {
+    value
+        .as_bool()
+        .ok_or_else(|| "true or false is needed".into())
 }
 
 fn number(value: &DeValue<'_>, range: &RangeInclusive<u32>) -> Result<u32, String> {
@@ -262,10 +274,12 @@ mod tests {
             "20-b.toml",
             "[hand-off]\ncountdown-secs = 5\nconfirm-secs = 0\nwarp = 9\n",
         );
+        write("25-c.toml", "[loan]\nshow-borrower-disks = true\n");
         write("30-c.toml", "[loan\n");
         write("40-d.txt", "no TOML");
         let (config, mistakes) = load(folder.path());
         assert_eq!(config.countdown, Duration::from_secs(5));
+        assert!(config.permits.own_disks && !config.permits.swap);
         assert_eq!(config.confirm_within, Config::default().confirm_within);
         assert_eq!(
             config.link,

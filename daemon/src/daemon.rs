@@ -390,6 +390,7 @@ impl Daemon {
             },
             claim: self.to_claim(),
             limits: self.config.limits,
+            permits: self.config.permits,
         }
     }
 }

@@ -41,6 +41,7 @@ use std::os::fd::OwnedFd;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
+use stiefel_core::cmdline::Permits;
 use stiefel_core::handoff;
 use stiefel_core::net::MacAddress;
 use stiefel_core::pairing::PairingId;
@@ -237,6 +238,8 @@ pub struct Plan {
     pub claim: Vec<String>,
     /// How long the ramdisk waits for whom.
     pub limits: Limits,
+    /// What the lent system may do on the borrower.
+    pub permits: Permits,
 }
 
 /// What the kernel gets to start.

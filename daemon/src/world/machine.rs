@@ -78,7 +78,7 @@ impl Machine for Installed {
             pairings: plan.pairings.clone(),
             promised_to: plan.promised_to,
             disk: (self.disk)().map_err(Trouble)?.identity,
-            cmdline: words(cmdline::lent(&running))?,
+            cmdline: words(cmdline::lent(&running, plan.permits))?,
             links: plan.links.clone(),
             limits: plan.limits,
         }));
