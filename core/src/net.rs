@@ -23,8 +23,28 @@ pub const LENDER_ADDRESS: Ipv6Addr = Ipv6Addr::new(0xfd73, 0x7469, 0x6566, 0x656
 pub const BORROWER_ADDRESS: Ipv6Addr = Ipv6Addr::new(0xfd73, 0x7469, 0x6566, 0x656c, 0, 0, 0, 2);
 /// Prefix length of the tunnel's network.
 pub const TUNNEL_PREFIX: u8 = 64;
+/// Largest packet that every Ethernet carries, bytes.
+pub const USUAL_MTU: u32 = 1500;
+/// What the tunnel adds to each packet: IPv6, UDP and WireGuard's own header and tag, bytes.
+const TUNNEL_OVERHEAD: u32 = 40 + 8 + 32;
+/// WireGuard fills each packet up to a multiple of so many bytes (`MESSAGE_PADDING_MULTIPLE`, drivers/net/wireguard/messages.h).
+const TUNNEL_PADDING: u32 = 16;
+/// How often the lender's end of the tunnel says that it is there, seconds.
+///
+/// It is what keeps a loan alive whose borrower's clock is set back, as it is on a machine that
+/// keeps local time for another system: WireGuard takes no handshake that seems older than the
+/// last one, so that when the keys are used up (three minutes) only the lender can begin.
+pub const LENDER_KEEPALIVE_SECS: u16 = 5;
 /// Name of the tunnel's interface on both machines.
 pub const TUNNEL_INTERFACE: &str = "stiefel-wg";
+
+/// Largest inner packet of a tunnel over a link that carries packets of `link_mtu` bytes.
+///
+/// Not one byte more: an end whose own limit is higher fills a packet up beyond ours.
+#[must_use]
+pub const fn tunnel_mtu(link_mtu: u32) -> u32 {
+    (link_mtu - TUNNEL_OVERHEAD) / TUNNEL_PADDING * TUNNEL_PADDING
+}
 
 /// A hardware address of a NIC, as `aa:bb:cc:dd:ee:ff`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -78,6 +98,14 @@ pub struct BadMacAddress;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_filled_up_fits_the_link() {
+        for (link, inner) in [(1500, 1408), (9000, 8912)] {
+            assert_eq!(tunnel_mtu(link), inner);
+            assert!(inner.next_multiple_of(TUNNEL_PADDING) + TUNNEL_OVERHEAD <= link);
+        }
+    }
 
     #[test]
     fn hardware_addresses_are_read_and_shown() {

@@ -4,7 +4,7 @@
 //! [`links`] (rtnetlink), [`wireguard`] and [`nbd`] (generic netlink),
 //! [`uevent`], [`modules`], [`kexec`], [`block`] and [`power`] (sysfs), [`boot_files`],
 //! [`terminal`], [`backlight`] and [`input`] (screen, beeper, keys), [`health`] (of disks),
-//! [`mounts`], [`memfd`], [`memory`], [`process`], [`sysctl`], [`tcp`].
+//! [`echo`], [`mounts`], [`memfd`], [`memory`], [`process`], [`sysctl`], [`tcp`].
 //!
 //! Everything blocks, for as long as the kernel takes to answer and no longer;
 //! what waits for the world outside has a file descriptor to poll. No function
@@ -13,6 +13,7 @@
 pub mod backlight;
 pub mod block;
 pub mod boot_files;
+pub mod echo;
 mod error;
 pub mod health;
 pub mod input;

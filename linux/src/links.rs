@@ -29,6 +29,10 @@ use crate::netlink::{Listener, Netlink};
 const RTNLGRP_LINK: u32 = 1;
 const RTNLGRP_IPV6_IFADDR: u32 = 9;
 
+/// Largest packet that is used, bytes: what switches and cards that can more than 1500 have in
+/// common (9000 of payload; larger ones are each vendor's own).
+pub const LARGE_MTU: u32 = 9000;
+
 /// A network interface as the kernel describes it at this moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Link {
@@ -47,8 +51,10 @@ pub struct Link {
     pub up: bool,
     /// A cable with somebody at its other end. Only known while the link is up.
     pub carrier: bool,
-    /// Largest packet in bytes.
+    /// Largest packet in bytes, as it is set.
     pub mtu: u32,
+    /// Largest packet in bytes that the driver can be set to; 0 where it does not say.
+    pub max_mtu: u32,
     /// Speed in Mbit/s, where the driver knows it. Read from sysfs, so only known in the
     /// network namespace that `/sys` belongs to.
     pub speed_mbps: Option<u32>,
@@ -124,6 +130,15 @@ impl Links {
     pub fn set_mtu(&mut self, index: u32, mtu: u32) -> Result<()> {
         self.change(index, LinkAttribute::Mtu(mtu))
             .tried(|| format!("cannot set the packet size of network interface {index} to {mtu}"))
+    }
+
+    /// Lets an interface carry large packets, if its driver can: at best [`LARGE_MTU`]. While it
+    /// is switched off: some devices lose their cable for a moment.
+    pub fn widen(&mut self, link: &Link) -> Result<()> {
+        match link.max_mtu.min(LARGE_MTU) {
+            most if most > link.mtu => self.set_mtu(link.index, most),
+            _ => Ok(()),
+        }
     }
 
     /// Moves an interface to another network namespace, given by a descriptor of `/proc/*/ns/net`.
@@ -325,6 +340,7 @@ fn describe(message: LinkMessage) -> Link {
         up: header.flags.contains(LinkFlags::Up),
         carrier: header.flags.contains(LinkFlags::LowerUp),
         mtu: 0,
+        max_mtu: 0,
         speed_mbps: None,
     };
     let mut kind = None;
@@ -336,6 +352,7 @@ fn describe(message: LinkMessage) -> Link {
                 link.permanent_mac = bytes.try_into().ok().map(MacAddress)
             }
             LinkAttribute::Mtu(mtu) => link.mtu = mtu,
+            LinkAttribute::MaxMtu(mtu) => link.max_mtu = mtu,
             LinkAttribute::LinkInfo(info) => {
                 kind = info.into_iter().find_map(|info| match info {
                     LinkInfo::Kind(kind) => Some(kind),

@@ -7,6 +7,7 @@ use std::os::unix::fs::FileExt;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, poll};
+use rustix::fs::{Dir, Mode, OFlags, openat};
 use rustix::process::Pid;
 use rustix::thread::{UnshareFlags, unshare_unsafe};
 
@@ -26,8 +27,14 @@ pub enum Fork {
 
 /// Makes a second process of this one, which must have a single thread. Needs `/proc`.
 pub fn fork() -> Result<Fork> {
+    let proc = File::open("/proc").tried(|| "cannot open /proc".into())?;
+    fork_seen_in(proc)
+}
+
+/// The same for a process that sees no `/proc`: `proc` is a descriptor of one.
+pub fn fork_seen_in(proc: impl AsFd) -> Result<Fork> {
     let tried = || "cannot start a second process".to_owned();
-    let threads = fs::read_dir("/proc/self/task").tried(tried)?.count();
+    let threads = threads_seen_in(proc).tried(tried)?;
     if threads != 1 {
         let cause = io::Error::other(format!("there are {threads} threads instead of one"));
         return Err(Error::new(tried(), cause));
@@ -98,6 +105,18 @@ pub fn wait_readable(fd: &impl AsFd, limit: Duration) -> Result<bool> {
     }
 }
 
+/// This process's threads, by a descriptor of a `/proc`.
+fn threads_seen_in(proc: impl AsFd) -> rustix::io::Result<usize> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let tasks = openat(proc, "self/task", flags, Mode::empty())?;
+    let mut threads = 0;
+    for entry in Dir::new(tasks)? {
+        let dot = entry?.file_name().to_bytes().starts_with(b".");
+        threads += usize::from(!dot);
+    }
+    Ok(threads)
+}
+
 /// Field 48 of `/proc/self/stat`, `arg_start` (proc_pid_stat(5)). The second field is a name
 /// in brackets that may itself hold spaces and brackets.
 fn arguments_start(stat: &str) -> Option<u64> {
@@ -120,6 +139,23 @@ mod tests {
     #[test]
     fn a_test_has_threads_and_must_not_fork() {
         assert!(fork().unwrap_err().to_string().contains("threads"));
+    }
+
+    #[test]
+    fn threads_are_counted() {
+        let proc = File::open("/proc").unwrap();
+        let before = threads_seen_in(&proc).unwrap();
+        let (end, ended) = std::sync::mpsc::channel::<()>();
+        let (begin, begun) = std::sync::mpsc::channel();
+        let thread = std::thread::spawn(move || {
+            begin.send(()).unwrap();
+            ended.recv().unwrap_err();
+        });
+        begun.recv().unwrap();
+        // Other tests may run at the same time.
+        assert!(before >= 1 && threads_seen_in(&proc).unwrap() >= 2);
+        drop(end);
+        thread.join().unwrap();
     }
 
     #[test]

@@ -7,7 +7,8 @@ use std::os::fd::AsFd;
 use std::thread;
 use std::time::Duration;
 
-use stiefel_linux::links::{Link, Links, Monitor, link_local_of};
+use stiefel_linux::echo::Echo;
+use stiefel_linux::links::{LARGE_MTU, Link, Links, Monitor, link_local_of};
 use stiefel_linux::{nbd, process, sysctl};
 
 /// Long enough that only a hang reaches it.
@@ -76,6 +77,57 @@ fn an_interface_gets_another_name_and_packet_size() {
 }
 
 #[test]
+fn large_packets_get_through_a_wide_cable_only() {
+    in_namespace(|| {
+        let (mut links, left, right) = cable();
+        assert!(left.max_mtu > LARGE_MTU);
+        links.widen(&left).unwrap();
+        assert_eq!(link(&mut links, "left").mtu, LARGE_MTU);
+        // A machine does not send to itself over a cable, so the other end gets its own place.
+        let address = |end: &Link| link_local_of(end.mac.unwrap());
+        let (far, near) = (address(&right), address(&left));
+        links.set_up(left.index).unwrap();
+        let (ready, is_ready) = std::sync::mpsc::channel();
+        let (done, is_done) = std::sync::mpsc::channel::<u32>();
+        let other = thread::spawn(move || {
+            process::enter_new_network().unwrap();
+            ready.send(process::network_namespace().unwrap()).unwrap();
+            let mut links = Links::open().unwrap();
+            while let Ok(mtu) = is_done.recv() {
+                let right = link(&mut links, "right");
+                links.without_own_addresses(right.index).unwrap();
+                links.set_mtu(right.index, mtu).unwrap();
+                links.set_up(right.index).unwrap();
+                let inner: Ipv6Addr = "fd00::2".parse().unwrap();
+                links.add_address(right.index, far, 64).unwrap();
+                links.add_address(right.index, inner, 64).unwrap();
+                ready.send(process::network_namespace().unwrap()).unwrap();
+            }
+        });
+        let there = is_ready.recv().unwrap();
+        links.move_to_namespace(right.index, there.as_fd()).unwrap();
+        let inner: Ipv6Addr = "fd00::1".parse().unwrap();
+        links.add_address(left.index, near, 64).unwrap();
+        links.add_address(left.index, inner, 64).unwrap();
+        let mut echo = Echo::open().unwrap();
+        let mut ask = |length, limit| echo.ask("fd00::2".parse().unwrap(), length, limit).unwrap();
+        for (mtu, passes) in [(1500, false), (LARGE_MTU, true)] {
+            done.send(mtu).unwrap();
+            is_ready.recv().unwrap();
+            assert!(ask(1500, FOREVER).is_some());
+            let limit = if passes {
+                FOREVER
+            } else {
+                Duration::from_millis(300)
+            };
+            assert_eq!(ask(LARGE_MTU as usize, limit).is_some(), passes, "{mtu}");
+        }
+        drop(done);
+        other.join().unwrap();
+    });
+}
+
+#[test]
 fn our_own_link_local_address_works_at_once() {
     in_namespace(|| {
         let (mut links, left, right) = cable();
@@ -128,7 +180,7 @@ fn an_interface_moves_and_both_namespaces_stay_in_view() {
 fn nobody_at_the_disk_service_is_told_as_such() {
     in_namespace(|| {
         let address = SocketAddrV6::new(Ipv6Addr::LOCALHOST, 10809, 0, 0);
-        let error = nbd::dial(address, "disk/0", FOREVER).unwrap_err();
+        let error = nbd::dial(address, "disk/0", FOREVER, FOREVER).unwrap_err();
         assert!(
             matches!(error, nbd::HandshakeError::Unreachable { .. }),
             "{error}"
@@ -142,7 +194,7 @@ fn a_disk_service_that_says_nothing_is_given_up() {
     let std::net::SocketAddr::V6(address) = server.local_addr().unwrap() else {
         panic!()
     };
-    let error = nbd::dial(address, "disk/0", Duration::from_millis(1)).unwrap_err();
+    let error = nbd::dial(address, "disk/0", FOREVER, Duration::from_millis(1)).unwrap_err();
     let given_up = matches!(
         error,
         nbd::HandshakeError::Broken(_) | nbd::HandshakeError::Unreachable { .. }

@@ -84,7 +84,7 @@ pub fn run(ticket: ServeTicket) -> anyhow::Result<Infallible> {
     let uevents = Uevents::open()?;
     let mut hardware = Hardware::open()?;
     hardware.coldplug(NETWORK);
-    wires::keep_on(ticket.links.clone())?;
+    wires::keep_on_for_large_packets(ticket.links.clone())?;
     hardware.coldplug(STORAGE);
     hardware.keep_driven(uevents, DRIVEN, &[tunnel::MODULE, panel::MODULE])?;
     let found = disk::find(&ticket.disk)?;

@@ -17,6 +17,7 @@ mod connect;
 mod connection;
 mod control;
 mod follow;
+mod heir;
 mod lender;
 mod path;
 mod release;
@@ -25,8 +26,10 @@ mod strands;
 mod watch;
 
 use std::convert::Infallible;
-use std::io::{PipeWriter, Write};
+use std::io::{self, PipeWriter, Write};
 use std::os::fd::AsFd;
+use std::panic::resume_unwind;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
@@ -41,7 +44,9 @@ use crate::console::{note, warn};
 use crate::hardware::Hardware;
 use control::Control;
 use follow::Followers;
+use heir::Heir;
 use path::{Path, Reach};
+use release::Flush;
 use seclusion::Seclusion;
 use strands::Strands;
 
@@ -50,6 +55,11 @@ const DEVICE: u32 = 0;
 /// A request without an answer for this long means that its connection is dead. Long against
 /// a slow disk that wakes up, short against a person's patience.
 const REQUEST_LIMIT: Duration = Duration::from_secs(5);
+
+/// All memory of ours is locked, and a thread that only waits needs little.
+const STACK: usize = 128 << 10;
+/// While the kernel looks for partitions.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// Attaches the disk, tells so through `attached`, and looks after it for ever.
 ///
@@ -84,10 +94,7 @@ pub(crate) fn run(
     // From now on only the kernel has the keys.
     drop(session);
     let seclusion = Seclusion::enter()?;
-    attached.write_all(b"k").context("PID 1 is gone")?;
-    drop(attached);
-
-    let supervisor = Supervisor {
+    let mut supervisor = Supervisor {
         lender,
         epoch,
         nbd,
@@ -98,9 +105,14 @@ pub(crate) fn run(
         followers: Followers::default(),
         since: Instant::now(),
         seclusion,
+        heir: Heir::missing(),
         waiting: None,
+        flush: None,
         released: false,
     };
+    supervisor.look_for_partitions()?;
+    attached.write_all(b"k").context("PID 1 is gone")?;
+    drop(attached);
     supervisor.run()
 }
 
@@ -116,8 +128,12 @@ struct Supervisor {
     /// When the disk was attached.
     since: Instant,
     seclusion: Seclusion,
+    /// Who goes on when we are killed.
+    heir: Heir,
     /// Since when there is no connection.
     waiting: Option<Waiting>,
+    /// The disk is to be given back as soon as it is flushed.
+    flush: Option<Flush>,
     released: bool,
 }
 
@@ -137,15 +153,18 @@ struct Woken {
 impl Supervisor {
     fn run(mut self) -> ! {
         loop {
+            self.appoint_heir();
             let woken = self.wait();
+            self.heir.bury();
             // The client's events only wake us; the socket itself tells whether it is dead.
             let _ = self.nbd.take_events();
-            if woken.path {
-                self.path.heed();
+            if woken.path && self.path.heed() {
+                self.strands.try_now();
             }
             if woken.control {
                 self.answer();
             }
+            self.finish_release();
             if !self.released {
                 self.tend();
             }
@@ -155,13 +174,35 @@ impl Supervisor {
         }
     }
 
+    /// The kernel does so on a thread that waits for the disk, and we look after the disk
+    /// meanwhile: the cable may be out just now.
+    fn look_for_partitions(&mut self) -> anyhow::Result<()> {
+        let (end, thread_end) = io::pipe().context("cannot make a pipe")?;
+        let open = move || {
+            let opened = Seclusion::open_disk().map(drop);
+            drop(thread_end);
+            opened
+        };
+        let thread = thread::Builder::new().stack_size(STACK).spawn(open);
+        let thread = thread.context("cannot start a thread")?;
+        while !process::wait_readable(&end, LOOK_AGAIN)? {
+            let _ = self.nbd.take_events();
+            if self.path.heed() {
+                self.strands.try_now();
+            }
+            self.tend();
+        }
+        thread.join().unwrap_or_else(|panic| resume_unwind(panic))
+    }
+
     /// Sleeps until there is something to do. While all connections are alive that may be hours.
     fn wait(&mut self) -> Woken {
-        let limit = if self.released {
-            None
-        } else {
-            self.strands.until_next_try()
+        let tries = match self.released {
+            true => None,
+            false => self.strands.next_try(self.path.carrier()),
         };
+        let next = tries.into_iter().chain(self.heir.next_try()).min();
+        let limit = next.map(|next| next.saturating_duration_since(Instant::now()));
         let limit = limit.and_then(|limit| limit.try_into().ok());
         let events = self.nbd.events();
         let mut fds = vec![PollFd::from_borrowed_fd(events, PollFlags::IN)];
@@ -174,6 +215,13 @@ impl Supervisor {
             self.control.as_fd(),
             PollFlags::IN,
         ));
+        fds.extend(
+            self.heir
+                .end()
+                .map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)),
+        );
+        let flush = self.flush.as_ref().map(Flush::end);
+        fds.extend(flush.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)));
         if !self.released {
             let watch = self.strands.watch();
             fds.extend(watch.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)));
@@ -193,8 +241,17 @@ impl Supervisor {
     fn tend(&mut self) {
         self.strands.bury_dead();
         self.tell();
-        self.strands.revive(&mut self.nbd, DEVICE, self.patience);
+        self.revive();
         self.tell();
+    }
+
+    fn revive(&mut self) {
+        let carrier = self.path.carrier();
+        if carrier && self.strands.are_lost() {
+            self.path.call();
+        }
+        self.strands
+            .revive(&mut self.nbd, DEVICE, self.patience, carrier);
     }
 
     /// Tells the person when the disk stops and when it goes on.
@@ -242,35 +299,24 @@ impl Supervisor {
                     continue;
                 }
                 Question::Lender { news } => {
-                    lender::relay(asker, news);
+                    // Its thread would be in the way of an heir.
+                    match self.heir.end() {
+                        Some(_) => lender::relay(asker, news),
+                        None => lender::refuse(asker, "busy for a moment"),
+                    }
                     continue;
                 }
-                Question::Release { verb } => match self.release(&verb) {
-                    Ok(()) => Answer::Released,
-                    Err(error) => {
-                        warn(&format!("{error:#}."));
-                        Answer::Refused {
-                            message: format!("{error:#}"),
-                        }
-                    }
-                },
+                Question::Release { .. } if self.released => Answer::Released,
+                Question::Release { verb } => {
+                    self.flush = match self.flush.take() {
+                        Some(flush) => Some(flush.asked_again(asker)),
+                        None => self.begin_release(verb, asker),
+                    };
+                    continue;
+                }
             };
             asker.tell(&answer);
         }
-    }
-
-    fn release(&mut self, verb: &str) -> anyhow::Result<()> {
-        if self.released {
-            return Ok(());
-        }
-        self.seclusion.flush_system()?;
-        // From here on nothing can be written, whatever the lender answers.
-        self.nbd.disconnect(DEVICE)?;
-        self.released = true;
-        self.strands = Strands::none();
-        release::tell_lender(&self.lender, self.epoch, verb)?;
-        warn(&format!("The disk is given back to {}.", self.lender));
-        Ok(())
     }
 
     fn status(&self) -> Status {

@@ -5,7 +5,8 @@ use std::net::{SocketAddrV6, TcpListener};
 
 use stiefel_core::bundle::public_key;
 use stiefel_core::net::{
-    BORROWER_ADDRESS, LENDER_ADDRESS, NBD_PORT, TUNNEL_INTERFACE, TUNNEL_PORT, TUNNEL_PREFIX,
+    BORROWER_ADDRESS, LENDER_ADDRESS, LENDER_KEEPALIVE_SECS, NBD_PORT, TUNNEL_INTERFACE,
+    TUNNEL_PORT, TUNNEL_PREFIX,
 };
 use stiefel_core::standalone::TunnelKeys;
 use stiefel_linux::links::Links;
@@ -33,7 +34,7 @@ impl Tunnel {
             // It calls us, wherever it is.
             endpoint: None,
             allowed_ips: &[(BORROWER_ADDRESS, 128)],
-            keepalive_secs: 0,
+            keepalive_secs: LENDER_KEEPALIVE_SECS,
         };
         wireguard.configure(
             index,

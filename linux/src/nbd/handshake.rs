@@ -72,16 +72,18 @@ pub enum HandshakeError {
     },
 }
 
-/// Connects to a disk service and negotiates an export. Each step has `limit` to be done; the
-/// socket that comes back has no time limits of its own, keeps itself alive, and is ready for the kernel.
+/// Connects to a disk service and negotiates an export. It has `reach` to take the call, and
+/// then `limit` for each step; the socket that comes back has no time limits of its own, keeps
+/// itself alive, and is ready for the kernel.
 pub fn dial(
     address: SocketAddrV6,
     export: &str,
+    reach: Duration,
     limit: Duration,
 ) -> Result<(TcpStream, Export), HandshakeError> {
     let unreachable = |cause| HandshakeError::Unreachable { address, cause };
     let mut stream =
-        TcpStream::connect_timeout(&SocketAddr::V6(address), limit).map_err(unreachable)?;
+        TcpStream::connect_timeout(&SocketAddr::V6(address), reach).map_err(unreachable)?;
     stream.set_read_timeout(Some(limit))?;
     stream.set_write_timeout(Some(limit))?;
     stream.set_nodelay(true)?;

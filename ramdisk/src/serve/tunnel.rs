@@ -2,7 +2,8 @@
 
 use crate::hardware;
 use stiefel_core::net::{
-    BORROWER_ADDRESS, LENDER_ADDRESS, TUNNEL_INTERFACE, TUNNEL_PORT, TUNNEL_PREFIX,
+    BORROWER_ADDRESS, LENDER_ADDRESS, LENDER_KEEPALIVE_SECS, TUNNEL_INTERFACE, TUNNEL_PORT,
+    TUNNEL_PREFIX, USUAL_MTU, tunnel_mtu,
 };
 use stiefel_core::secret::Secret;
 use stiefel_linux::links::Links;
@@ -35,10 +36,15 @@ pub fn establish(
                 // The borrower calls us, wherever it is.
                 endpoint: None,
                 allowed_ips: &[(BORROWER_ADDRESS, 128)],
-                keepalive_secs: 0,
+                keepalive_secs: LENDER_KEEPALIVE_SECS,
             },
         },
     )?;
+    // The borrower finds out what gets through, and TCP agrees on that.
+    let most = links.list()?.into_iter().filter(|link| link.is_ethernet);
+    if let Some(most) = most.map(|link| link.mtu).max() {
+        links.set_mtu(index, tunnel_mtu(most.max(USUAL_MTU)))?;
+    }
     links.set_up(index)?;
     links.add_address(index, LENDER_ADDRESS, TUNNEL_PREFIX)?;
     Ok(())

@@ -1,9 +1,8 @@
 //! The first connections: reach the lender, negotiate the disk, make it a device.
 
-use std::fs::File;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{bail, ensure};
 use stiefel_core::ticket::AttachTicket;
 use stiefel_linux::nbd::{Export, Geometry, Nbd, Patience};
 
@@ -23,13 +22,14 @@ const AGAIN: Duration = Duration::from_millis(300);
 const READ_ONLY: u16 = 1 << 1;
 const SEND_FLUSH: u16 = 1 << 2;
 
-/// Makes the lent disk `/dev/nbd0`, with its partitions.
+/// Makes the lent disk `/dev/nbd0`. Its partitions are found when it is opened.
 pub(super) fn attach(
     nbd: &mut Nbd,
     path: &mut Path,
     ticket: &AttachTicket,
     patience: Patience,
 ) -> anyhow::Result<Strands> {
+    path.size_packets();
     let (strands, export) = reach(path, ticket)?;
     check(&export, ticket)?;
     note("The lender's disk service is reached.");
@@ -40,9 +40,6 @@ pub(super) fn attach(
     };
     let sockets: Vec<_> = strands.alive().collect();
     nbd.connect(DEVICE, &sockets, geometry, patience)?;
-    // The kernel looks for partitions when the device is opened for the first time.
-    let node = format!("/dev/nbd{DEVICE}");
-    File::open(&node).with_context(|| format!("cannot open {node}"))?;
     Ok(strands)
 }
 
@@ -56,7 +53,10 @@ fn reach(path: &mut Path, ticket: &AttachTicket) -> anyhow::Result<(Strands, Exp
         let missing = match path.reach() {
             Reach::Cable => match strands.connect() {
                 Ok(export) => return Ok((strands, export)),
-                Err(error) => format!("{lender} does not answer yet: {error}."),
+                Err(error) => {
+                    path.call();
+                    format!("{lender} does not answer yet: {error}.")
+                }
             },
             Reach::NoCarrier => {
                 format!("The cable to {lender} is not in, or {lender} is off. Put it in.")

@@ -22,20 +22,24 @@ use stiefel_linux::nbd::{self, Export, HandshakeError, Nbd, Patience};
 
 use crate::console::warn;
 
-/// A lender in the same room answers within milliseconds. Short, because each try starts
-/// TCP afresh, which after an outage is sooner than waiting for its own retries.
-const DIAL_LIMIT: Duration = Duration::from_secs(2);
+/// A lender in the same room answers within milliseconds.
+const STEP_LIMIT: Duration = Duration::from_secs(2);
 /// Between two tries.
 const AGAIN: Duration = Duration::from_millis(250);
 /// Until the kernel notices what we have noticed.
 const KERNEL_SOON: Duration = Duration::from_millis(20);
 
-/// Connects to the lent disk, through the tunnel.
-pub(super) fn dial(export: ExportName) -> Result<(TcpStream, Export), HandshakeError> {
+/// Connects to the lent disk, through the tunnel. The lender has `reach` to take the call:
+/// short after an outage, because each try starts TCP afresh, which is sooner than its own retries.
+pub(super) fn dial(
+    export: ExportName,
+    reach: Duration,
+) -> Result<(TcpStream, Export), HandshakeError> {
     nbd::dial(
         SocketAddrV6::new(LENDER_ADDRESS, NBD_PORT, 0, 0),
         &export.to_string(),
-        DIAL_LIMIT,
+        reach,
+        STEP_LIMIT,
     )
 }
 
@@ -114,9 +118,21 @@ impl Connection {
         matches!(self, Self::Dead { next_try } if *next_try <= Instant::now())
     }
 
+    /// Whether there is none at all.
+    pub(super) fn is_dead(&self) -> bool {
+        matches!(self, Self::Dead { .. })
+    }
+
+    /// Whatever is planned is due.
+    pub(super) fn try_now(&mut self) {
+        if let Self::Dead { next_try } | Self::Fresh { next_try, .. } = self {
+            *next_try = Instant::now();
+        }
+    }
+
     /// Makes a new connection, or plans to try it again.
-    pub(super) fn dial(&mut self, export: ExportName, serial: u64) {
-        let dialled = dial(export);
+    pub(super) fn dial(&mut self, export: ExportName, serial: u64, reach: Duration) {
+        let dialled = dial(export, reach);
         let now = Instant::now();
         *self = match dialled {
             Ok((stream, _)) => Self::Fresh {

@@ -42,7 +42,8 @@ pub(super) fn relay(asker: Asker, news: u64) {
     }
 }
 
-fn refuse(asker: Asker, why: &str) {
+/// Tells the asker that there is no answer.
+pub(super) fn refuse(asker: Asker, why: &str) {
     asker.tell(&Answer::Refused {
         message: why.to_owned(),
     });

@@ -1,13 +1,22 @@
-//! Telling the lender that its disk is given back (`POST /release`, see [`control`]).
+//! Giving the disk back: flushing it, and telling the lender (`POST /release`, see [`control`]).
 
-use std::io::{self, Read, Write};
+use std::io::{self, PipeReader, Read, Write};
 use std::net::{SocketAddr, SocketAddrV6, TcpStream};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use anyhow::bail;
 use stiefel_core::control::{self, Refused, Release};
 use stiefel_core::net::{CONTROL_PORT, LENDER_ADDRESS};
 use stiefel_core::pairing::Name;
+use stiefel_core::supervisor::Answer;
+use stiefel_linux::process::wait_readable;
+
+use super::control::Asker;
+use super::strands::Strands;
+use super::{DEVICE, STACK, Supervisor};
+use crate::console::warn;
 
 /// How long to try. The shutdown waits for us; without our word the lender goes home too, later.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -16,8 +25,106 @@ const STEP_LIMIT: Duration = Duration::from_secs(3);
 /// Between two tries.
 const AGAIN: Duration = Duration::from_millis(200);
 
+/// All that was written is being forced out, on a thread of its own.
+pub(super) struct Flush {
+    asker: Asker,
+    verb: String,
+    thread: JoinHandle<anyhow::Result<()>>,
+    /// Its other end is the thread's.
+    end: PipeReader,
+}
+
+impl Flush {
+    /// Runs `flush`. `None`, and the asker is told so, when there is no thread to be had.
+    pub(super) fn begin(
+        asker: Asker,
+        verb: String,
+        flush: impl FnOnce() -> anyhow::Result<()> + Send + 'static,
+    ) -> Option<Self> {
+        let begun = io::pipe().and_then(|(end, thread_end)| {
+            let work = move || {
+                let outcome = flush();
+                drop(thread_end);
+                outcome
+            };
+            let thread = thread::Builder::new().stack_size(STACK).spawn(work)?;
+            Ok((thread, end))
+        });
+        match begun {
+            Ok((thread, end)) => Some(Self {
+                asker,
+                verb,
+                thread,
+                end,
+            }),
+            Err(error) => {
+                let message = format!("the disk cannot be flushed: {error}");
+                asker.tell(&Answer::Refused { message });
+                None
+            }
+        }
+    }
+
+    /// Somebody else waits for it now; who waited before is hung up on.
+    pub(super) fn asked_again(self, asker: Asker) -> Self {
+        Self { asker, ..self }
+    }
+
+    /// What to poll for [`Flush::has_ended`].
+    pub(super) fn end(&self) -> BorrowedFd<'_> {
+        self.end.as_fd()
+    }
+
+    /// Whether it is done, or has failed.
+    pub(super) fn has_ended(&self) -> bool {
+        wait_readable(&self.end, Duration::ZERO).unwrap_or(true)
+    }
+
+    /// Who is to be told, what the machine does next, and how it went.
+    pub(super) fn outcome(self) -> (Asker, String, anyhow::Result<()>) {
+        let outcome = self.thread.join();
+        let panicked = |_| Err(anyhow::anyhow!("the disk cannot be flushed"));
+        (self.asker, self.verb, outcome.unwrap_or_else(panicked))
+    }
+}
+
+impl Supervisor {
+    /// Flushes beside the loop: that may wait for a cable, and for us to see it come back.
+    pub(super) fn begin_release(&self, verb: String, asker: Asker) -> Option<Flush> {
+        let seclusion = self.seclusion.clone();
+        Flush::begin(asker, verb, move || seclusion.flush_system())
+    }
+
+    /// Gives the disk back once it is flushed.
+    pub(super) fn finish_release(&mut self) {
+        let Some(flush) = self.flush.take_if(|flush| flush.has_ended()) else {
+            return;
+        };
+        let (asker, verb, flushed) = flush.outcome();
+        let answer = match flushed.and_then(|()| self.release(&verb)) {
+            Ok(()) => Answer::Released,
+            Err(error) => {
+                warn(&format!("{error:#}."));
+                let message = format!("{error:#}");
+                Answer::Refused { message }
+            }
+        };
+        asker.tell(&answer);
+    }
+
+    fn release(&mut self, verb: &str) -> anyhow::Result<()> {
+        // From here on nothing can be written, whatever the lender answers.
+        self.nbd.disconnect(DEVICE)?;
+        self.released = true;
+        self.strands = Strands::none();
+        tell_lender(&self.lender, self.epoch, verb)?;
+        warn(&format!("The disk is given back to {}.", self.lender));
+        Ok(())
+    }
+}
+
 /// Tells until the lender has answered.
-pub(super) fn tell_lender(lender: &Name, epoch: u64, verb: &str) -> anyhow::Result<()> {
+fn tell_lender(lender: &Name, epoch: u64, verb: &str) -> anyhow::Result<()> {
     let address = SocketAddrV6::new(LENDER_ADDRESS, CONTROL_PORT, 0, 0);
     let release = Release {
         epoch,
@@ -34,7 +141,7 @@ pub(super) fn tell_lender(lender: &Name, epoch: u64, verb: &str) -> anyhow::Resu
                 "the disk is saved, but {lender} cannot be told ({error}); it starts its own \
                  system by itself after a while"
             ),
-            Err(_) => std::thread::sleep(AGAIN),
+            Err(_) => thread::sleep(AGAIN),
         }
     }
 }
@@ -84,7 +191,7 @@ fn parse(answer: &[u8]) -> io::Result<Reply> {
 mod tests {
     use super::*;
     use std::net::{Ipv6Addr, TcpListener};
-    use std::thread;
+    use std::os::unix::net::UnixStream;
 
     fn talk(answer: &'static str) -> (io::Result<Reply>, String) {
         let listener = TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).unwrap();
@@ -108,6 +215,30 @@ mod tests {
             },
         );
         (reply, server.join().unwrap())
+    }
+
+    #[test]
+    fn a_flush_that_takes_long_is_waited_for_beside_everything_else() {
+        let (asker, mut other) = UnixStream::pair().unwrap();
+        let (go, gone) = std::sync::mpsc::channel::<()>();
+        let work = move || {
+            gone.recv()?;
+            Ok(())
+        };
+        let flush = Flush::begin(Asker::on(asker), "poweroff".into(), work).unwrap();
+        assert!(!flush.has_ended());
+        // A hook that was started again takes the place of the first one.
+        let (asker, mut again) = UnixStream::pair().unwrap();
+        let flush = flush.asked_again(Asker::on(asker));
+        assert_eq!(other.read(&mut [0]).unwrap(), 0);
+        go.send(()).unwrap();
+        assert!(wait_readable(&flush.end(), Duration::from_secs(60)).unwrap());
+        let (asker, verb, outcome) = flush.outcome();
+        assert!(outcome.is_ok() && verb == "poweroff");
+        asker.tell(&Answer::Released);
+        let mut told = String::new();
+        again.read_to_string(&mut told).unwrap();
+        assert!(told.contains("released"), "{told}");
     }
 
     #[test]

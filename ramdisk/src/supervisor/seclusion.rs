@@ -2,7 +2,8 @@
 
 use std::fs::File;
 use std::io::{Read, Write};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
 
 use anyhow::{Context, ensure};
 use rustix::fs::{CWD, FileType, Mode, OFlags, fsync, makedev, mknodat, openat, syncfs};
@@ -19,14 +20,15 @@ const DISK: &str = "/disk";
 const NBD_MAJOR: u32 = 43;
 
 /// The only view of the system that we keep: a proc that is mounted nowhere.
+#[derive(Clone)]
 pub(super) struct Seclusion {
-    proc: OwnedFd,
+    proc: Arc<OwnedFd>,
 }
 
 impl Seclusion {
     /// Takes a root of our own, locks our memory, and asks the kernel to spare us.
     pub(super) fn enter() -> anyhow::Result<Self> {
-        let proc = mounts::private_proc()?;
+        let proc = Arc::new(mounts::private_proc()?);
         let root = mounts::private_tmpfs(ROOT_SIZE)?;
         let null = File::options().read(true).write(true).open("/dev/null");
         let null = null.context("cannot open /dev/null")?;
@@ -45,8 +47,8 @@ impl Seclusion {
         own_root().context("cannot move to a root of our own")?;
         // Memory for the disk's own requests must not wait for the disk.
         configure_io_flusher_behavior(true).context("cannot become an I/O flusher")?;
-        mlockall(MlockAllFlags::CURRENT | MlockAllFlags::FUTURE).context("cannot lock memory")?;
         let seclusion = Self { proc };
+        seclusion.lock_memory()?;
         seclusion.write("self/oom_score_adj", "-1000")?;
         let quiet = || {
             dup2_stdin(&null)?;
@@ -55,6 +57,22 @@ impl Seclusion {
         };
         quiet().context("cannot let go of the console")?;
         Ok(seclusion)
+    }
+
+    /// Keeps all memory of this process in memory, now and later.
+    pub(super) fn lock_memory(&self) -> anyhow::Result<()> {
+        mlockall(MlockAllFlags::CURRENT | MlockAllFlags::FUTURE).context("cannot lock memory")
+    }
+
+    /// The view of the system that we keep.
+    pub(super) fn proc(&self) -> BorrowedFd<'_> {
+        self.proc.as_fd()
+    }
+
+    /// Opens the disk, which for the first time makes the kernel look for partitions. May wait
+    /// for a cable.
+    pub(super) fn open_disk() -> anyhow::Result<File> {
+        File::open(DISK).context("cannot open the disk")
     }
 
     /// Makes sure that all that the system has written is on the disk, at the very end of its
@@ -71,11 +89,10 @@ impl Seclusion {
             ensure!(false, "{} is still mounted for writing", mount.point);
         }
         let directory = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        openat(&self.proc, "1/root", directory, Mode::empty())
+        openat(&*self.proc, "1/root", directory, Mode::empty())
             .and_then(|root| syncfs(&root))
             .context("cannot sync the system's root")?;
-        File::open(DISK)
-            .map_err(anyhow::Error::from)
+        Self::open_disk()
             .and_then(|disk| Ok(fsync(disk.as_fd())?))
             .context("cannot flush the disk")
     }
@@ -95,7 +112,7 @@ impl Seclusion {
     }
 
     fn open(&self, name: &str, flags: OFlags) -> anyhow::Result<File> {
-        openat(&self.proc, name, flags | OFlags::CLOEXEC, Mode::empty())
+        openat(&*self.proc, name, flags | OFlags::CLOEXEC, Mode::empty())
             .map(File::from)
             .with_context(|| format!("cannot open /proc/{name}"))
     }

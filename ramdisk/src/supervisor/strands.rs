@@ -10,6 +10,7 @@ use std::panic::resume_unwind;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::time::{ClockId, clock_gettime};
 use stiefel_core::nbd::strands::Strand;
 use stiefel_core::nbd::{ExportName, Slot};
 use stiefel_linux::nbd::{Export, HandshakeError, Nbd, Patience};
@@ -22,6 +23,17 @@ use crate::console::note;
 /// nothing.
 const STRANDS: u8 = 4;
 
+/// How long the lender has to take a call. A path that has just come back may lose the first
+/// one, and TCP itself would ask again after a second; a lender that is busy needs longer.
+const REACH: [Duration; 4] = [
+    Duration::from_millis(250),
+    Duration::from_millis(500),
+    Duration::from_secs(1),
+    Duration::from_secs(2),
+];
+
+const REACH_AT_FIRST: Duration = Duration::from_secs(2);
+
 /// How often calls of the roll are noted at most.
 const NOTE_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -30,6 +42,8 @@ pub(super) struct Strands {
     watch: Watch,
     /// The last serial that was given.
     newest: u64,
+    /// Calls in a row that nobody has taken.
+    unheard: usize,
     /// When an answer to the lender was noted last.
     noted: Option<Instant>,
 }
@@ -41,7 +55,21 @@ impl Strands {
             each: Vec::new(),
             watch: Watch::none(),
             newest: 0,
+            unheard: 0,
             noted: None,
+        }
+    }
+
+    /// Those of a supervisor that was killed: the kernel has connections, but which ones nobody
+    /// knows any more. All are dead to us, and what we make is younger than any of them:
+    /// a connection takes longer than a nanosecond.
+    pub(super) fn succeed() -> Self {
+        let now = clock_gettime(ClockId::Monotonic);
+        let nanoseconds = i128::from(now.tv_sec) * 1_000_000_000 + i128::from(now.tv_nsec);
+        Self {
+            each: (0..STRANDS).map(|_| Connection::dead()).collect(),
+            newest: u64::try_from(nanoseconds).unwrap_or(u64::MAX / 2),
+            ..Self::none()
         }
     }
 
@@ -54,10 +82,15 @@ impl Strands {
         self.newest += u64::from(STRANDS);
         let (dialled, watch): (Vec<_>, _) = thread::scope(|scope| {
             let dial = |(slot, serial)| {
-                scope.spawn(move || (serial, connection::dial(strand(slot, serial))))
+                scope.spawn(move || {
+                    (
+                        serial,
+                        connection::dial(strand(slot, serial), REACH_AT_FIRST),
+                    )
+                })
             };
             let calls: Vec<_> = slots.zip(serials).map(dial).collect();
-            let watch = connection::dial(ExportName::Watch);
+            let watch = connection::dial(ExportName::Watch, REACH_AT_FIRST);
             let joined = calls.into_iter().map(thread::ScopedJoinHandle::join);
             let dialled = joined
                 .map(|joined| joined.unwrap_or_else(|panic| resume_unwind(panic)))
@@ -84,11 +117,22 @@ impl Strands {
         self.watch.stream().map(TcpStream::as_fd)
     }
 
-    /// How long until something is to be tried; `None` while all is well.
-    pub(super) fn until_next_try(&self) -> Option<Duration> {
-        let tries = self.each.iter().filter_map(Connection::next_try);
-        let next = tries.chain(self.watch.next_try()).min()?;
-        Some(next.saturating_duration_since(Instant::now()))
+    /// Whether none works, and none is just being given to the kernel.
+    pub(super) fn are_lost(&self) -> bool {
+        self.each.iter().all(Connection::is_dead)
+    }
+
+    /// Whether the kernel has none of them.
+    pub(super) fn are_not_in_use(&self) -> bool {
+        self.alive().next().is_none()
+    }
+
+    /// When something is to be tried; `None` while all is well, and while nothing can be tried
+    /// because there is no cable.
+    pub(super) fn next_try(&self, cable: bool) -> Option<Instant> {
+        let each = self.each.iter().filter(|each| cable || !each.is_dead());
+        let tries = each.filter_map(Connection::next_try);
+        tries.chain(self.watch.next_try().filter(|_| cable)).min()
     }
 
     /// Finds out which are dead.
@@ -96,13 +140,19 @@ impl Strands {
         self.each.iter_mut().for_each(Connection::bury_dead);
     }
 
-    /// Does what is due: dials, gives new sockets to the kernel, answers the lender.
-    pub(super) fn revive(&mut self, nbd: &mut Nbd, device: u32, patience: Patience) {
+    /// Does what is due: dials if there is a cable, gives new sockets to the kernel, answers the
+    /// lender.
+    pub(super) fn revive(&mut self, nbd: &mut Nbd, device: u32, patience: Patience, cable: bool) {
         self.answer_calls();
         for (slot, at) in (0..STRANDS).filter_map(Slot::new).zip(0..self.each.len()) {
-            if self.each[at].is_to_be_dialled() {
+            if cable && self.each[at].is_to_be_dialled() {
                 self.newest += 1;
-                self.each[at].dial(strand(slot, self.newest), self.newest);
+                let reach = REACH[self.unheard.min(REACH.len() - 1)];
+                self.each[at].dial(strand(slot, self.newest), self.newest, reach);
+                self.unheard = match self.each[at].is_dead() {
+                    true => self.unheard + 1,
+                    false => 0,
+                };
                 self.answer_calls();
             }
             self.each[at].offer(nbd, device, patience);
@@ -112,7 +162,15 @@ impl Strands {
                 break;
             }
         }
-        self.watch.revive();
+        if cable {
+            self.watch.revive();
+        }
+    }
+
+    /// The path has changed: everything is tried at once.
+    pub(super) fn try_now(&mut self) {
+        self.unheard = 0;
+        self.each.iter_mut().for_each(Connection::try_now);
     }
 
     /// Tells the lender which connections the kernel uses, if it has asked.

@@ -14,6 +14,8 @@ use super::connection;
 
 /// Between two tries to connect.
 const AGAIN: Duration = Duration::from_millis(250);
+/// How long the lender has to take our call: it has just taken others.
+const REACH: Duration = Duration::from_secs(1);
 /// How long an answer may take to leave; it fits into the socket's buffer.
 const ANSWER_LIMIT: Duration = Duration::from_millis(500);
 
@@ -34,7 +36,7 @@ impl Watch {
     }
 
     fn connect(&mut self) -> Result<(), HandshakeError> {
-        let (stream, _) = connection::dial(ExportName::Watch)?;
+        let (stream, _) = connection::dial(ExportName::Watch, REACH)?;
         self.listen_to(stream)?;
         Ok(())
     }
