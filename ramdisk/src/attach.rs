@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use rustix::process::{WaitOptions, waitpid};
+use stiefel_core::cmdline;
 use stiefel_core::modules::Purpose;
 use stiefel_core::net::MacAddress;
 use stiefel_core::ticket::AttachTicket;
@@ -25,7 +26,7 @@ use stiefel_linux::uevent::Uevents;
 
 use crate::console::{self, note, say, warn};
 use crate::hardware::Hardware;
-use crate::supervisor;
+use crate::{own_disks, supervisor};
 
 /// What may lead to a network card; most are inside, and found without USB.
 const CARD_INSIDE: &[Purpose] = &[Purpose::Bus, Purpose::Net];
@@ -48,6 +49,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(250);
 /// The disk cannot be attached; nothing was written to it.
 pub fn run(ticket: AttachTicket) -> anyhow::Result<Infallible> {
     say(&format!("Attaching the disk of {}.", ticket.lender));
+    leave_own_disks();
     let mut hardware = Hardware::open()?;
     // One device is enough; the fifteen others would only be in everybody's lists of disks.
     hardware.load_with("nbd", c"nbds_max=1")?;
@@ -64,6 +66,24 @@ pub fn run(ticket: AttachTicket) -> anyhow::Result<Infallible> {
         "The disk of {lender} is attached; starting its system."
     ));
     become_init(&init)
+}
+
+/// Before any driver is loaded. A loan is no worse than without, so it goes on after an error.
+fn leave_own_disks() {
+    // Without /proc nothing else works either.
+    let line = std::fs::read_to_string("/proc/cmdline").unwrap_or_default();
+    if cmdline::shows_own_disks(&line) {
+        return note("This machine's own disks are shown, as its lender wants it.");
+    }
+    match own_disks::hide() {
+        Ok(0) => {}
+        Ok(count) => note(&format!(
+            "This machine's own disks stay hidden ({count} controllers)."
+        )),
+        Err(error) => warn(&format!(
+            "This machine's own disks can be seen by the lent system: {error}."
+        )),
+    }
 }
 
 fn wait_for_card(hardware: &mut Hardware, mac: MacAddress) -> anyhow::Result<()> {

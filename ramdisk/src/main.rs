@@ -7,6 +7,7 @@ mod early;
 mod fetch;
 mod hardware;
 mod home;
+mod own_disks;
 mod serve;
 mod supervisor;
 mod wires;
