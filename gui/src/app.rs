@@ -37,10 +37,12 @@ pub struct App {
     app: adw::Application,
     bus: Bus,
     window: RefCell<Option<Window>>,
-    tray: OnceCell<Tray>,
+    tray: RefCell<Option<Tray>>,
     notifications: Notifications,
     search: SearchProvider,
-    /// Keeps running without a window.
+    /// It was asked to run without a window.
+    background: Cell<bool>,
+    /// Keeps it running without a window.
     hold: RefCell<Option<gio::ApplicationHoldGuard>>,
     picture: RefCell<Picture>,
     may: Cell<May>,
@@ -138,14 +140,14 @@ fn translations() -> PathBuf {
 impl App {
     fn start(app: &adw::Application, search: SearchProvider) -> std::io::Result<Rc<Self>> {
         let bus = Bus::start(std::env::var("STIEFEL_BUS").ok())?;
-        gtk::Window::set_default_icon_name(ID);
         let this = Rc::new(Self {
             app: app.clone(),
             bus,
             window: RefCell::default(),
-            tray: OnceCell::new(),
+            tray: RefCell::default(),
             notifications: Notifications::new(app),
             search,
+            background: Cell::default(),
             hold: RefCell::default(),
             picture: RefCell::default(),
             may: Cell::default(),
@@ -159,19 +161,34 @@ impl App {
         Ok(this)
     }
 
-    /// Goes on without a window, and shows the icon in the tray.
+    /// Runs without a window from now on.
     pub fn stay(&self) {
+        self.background.set(true);
+        self.keep();
+    }
+
+    /// Ends with the last window, as soon as there is nothing to tell of.
+    pub fn leave(&self) {
+        self.background.set(false);
+        self.keep();
+    }
+
+    /// Goes on without a window, with an icon in the tray, if it was asked to or
+    /// if something goes on of which a person will want to hear.
+    fn keep(&self) {
+        let picture = self.picture.borrow();
+        if !self.background.get() && !picture.goes_on() {
+            self.tray.replace(None);
+            self.hold.replace(None);
+            return;
+        }
         if self.hold.borrow().is_none() {
             self.hold.replace(Some(self.app.hold()));
         }
         self.tray
-            .get_or_init(|| Tray::start(&self.app, &self.bus.runtime()))
-            .show(&self.picture.borrow());
-    }
-
-    /// Ends with the last window.
-    pub fn leave(&self) {
-        self.hold.replace(None);
+            .borrow_mut()
+            .get_or_insert_with(|| Tray::start(&self.app, &self.bus.runtime()))
+            .show(&picture);
     }
 
     /// Shows the window.
@@ -279,12 +296,11 @@ impl App {
         if self.may.replace(view.may) != view.may {
             actions::permit(&self.app, view.may);
         }
-        if let Some(tray) = self.tray.get() {
-            tray.show(&picture);
-        }
         self.search.show(&picture);
         drop(picture);
         self.tell();
+        // Afterwards, because it may be the end.
+        self.keep();
         self.watch();
     }
 

@@ -45,6 +45,8 @@ struct State {
     pairing: Option<String>,
     name: String,
     drive: Option<DriveRow>,
+    /// Made for the image, which has not begun to be written.
+    file: Option<gio::File>,
     job: Option<String>,
     /// The job was seen.
     begun: bool,
@@ -53,6 +55,7 @@ struct State {
 
 /// The widgets of the last page.
 struct Work {
+    page: adw::NavigationPage,
     icon: gtk::Image,
     title: gtk::Label,
     progress: gtk::ProgressBar,
@@ -112,6 +115,7 @@ impl Assistant {
             confirm_text: built.get("confirm_text"),
             another: built.get("another"),
             work: Work {
+                page: built.get("work_page"),
                 icon: built.get("work_icon"),
                 title: built.get("work_title"),
                 progress: built.get("progress"),
@@ -219,19 +223,26 @@ impl Assistant {
                 return;
             };
             match create(&file) {
-                Ok(file) => this.make(Medium::File(file.into())),
-                Err(error) => this.toast(&error.to_string()),
+                Ok(open) => {
+                    this.state.borrow_mut().file = Some(file);
+                    this.make(Medium::File(open.into()));
+                }
+                Err(error) => this.toast(&not_saved(&error)),
             }
         });
     }
 
     /// Pairs if that has not been done, and makes the medium.
     fn make(self: &Rc<Self>, medium: Medium) {
-        self.show_work(&Writing::of(None, ""));
+        self.show_work(&Writing::asked_for(matches!(medium, Medium::File(_))));
         self.pages.push_by_tag("work");
         let this = self.clone();
         glib::spawn_future_local(async move {
-            if let Err(refusal) = this.try_make(medium).await {
+            let made = this.try_make(medium).await;
+            let file = this.state.borrow_mut().file.take();
+            if let Err(refusal) = made {
+                // An empty file would look like an image.
+                let _ = file.map(|file| file.delete(gio::Cancellable::NONE));
                 this.toast(&refusal.text());
                 let named = this.state.borrow().pairing.is_some();
                 let taken = matches!(&refusal, Refusal::Said(word, _) if word == "NameTaken");
@@ -305,14 +316,14 @@ impl Assistant {
             return;
         }
         let work = &self.work;
-        let (icon, class) = match writing.end {
-            None => ("media-removable-symbolic", "dim-label"),
-            Some(StickEnd::Done) => ("object-select-symbolic", "success"),
-            Some(StickEnd::Failed) => ("dialog-error-symbolic", "error"),
-            Some(StickEnd::Cancelled) => ("dialog-warning-symbolic", "warning"),
-        };
-        work.icon.set_icon_name(Some(icon));
-        work.icon.set_css_classes(&[class]);
+        work.page.set_title(&writing.heading);
+        work.icon.set_icon_name(Some(writing.icon));
+        work.icon.set_css_classes(&[match writing.end {
+            None => "dim-label",
+            Some(StickEnd::Done) => "success",
+            Some(StickEnd::Failed) => "error",
+            Some(StickEnd::Cancelled) => "warning",
+        }]);
         if work.title.text() != writing.title {
             let priority = gtk::AccessibleAnnouncementPriority::Medium;
             work.title.announce(&writing.title, priority);
@@ -347,12 +358,17 @@ async fn follow(this: Weak<Assistant>, mut pictures: tokio::sync::watch::Receive
     }
 }
 
+/// Why there is no image, for people.
+fn not_saved(error: &io::Error) -> String {
+    gettext("The image cannot be saved there: {why}").replace("{why}", &error.to_string())
+}
+
 /// An empty file that only its owner can read: a secret goes into it.
 fn create(file: &gio::File) -> io::Result<File> {
     let path = file.path();
     let path: &Path = path
         .as_deref()
-        .ok_or_else(|| io::Error::other(gettext("The image can be saved on this computer only")))?;
+        .ok_or_else(|| io::Error::other(gettext("it has to be on this computer")))?;
     let file = OpenOptions::new()
         .read(true)
         .write(true)

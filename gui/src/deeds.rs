@@ -84,7 +84,7 @@ impl Deed {
         Self::new(
             "lend",
             gettext("Lend My Disk"),
-            gettext("Wait for a paired machine that wants to boot from this one"),
+            gettext("Wait for a paired computer that wants to boot from this one"),
         )
     }
 
@@ -94,7 +94,7 @@ impl Deed {
         Self::new(
             "disarm",
             gettext("Stop Waiting"),
-            gettext("Paired machines are no longer answered"),
+            gettext("Paired computers are no longer answered"),
         )
     }
 

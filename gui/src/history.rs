@@ -31,11 +31,23 @@ impl History {
         self.0.clear();
     }
 
+    /// What was measured last; 0 if nothing was.
+    #[must_use]
+    pub fn last(&self, value: fn(&Moving) -> u64) -> u64 {
+        self.0.back().map_or(0, |(_, moving)| value(moving))
+    }
+
+    /// The highest of all that is drawn; 0 if nothing is.
+    #[must_use]
+    pub fn highest(&self, value: fn(&Moving) -> u64) -> u64 {
+        let all = self.0.iter().map(|(_, moving)| value(moving));
+        all.max().unwrap_or(0)
+    }
+
     /// The top of the scale: the next round number above all that is drawn.
     #[must_use]
     pub fn ceiling(&self, value: fn(&Moving) -> u64, least: u64) -> u64 {
-        let highest = self.0.iter().map(|(_, moving)| value(moving)).max();
-        round_up(highest.unwrap_or(0).max(least))
+        round_up(self.highest(value).max(least))
     }
 
     /// What is drawn of one value: it holds until the next one is measured.
@@ -101,6 +113,21 @@ mod tests {
         history.push(200 * SECOND, read(50));
         let line = history.line(260 * SECOND, |m| m.read, 100);
         assert_eq!(line, [(0.5, 0.5), (1.0, 0.5)]);
+    }
+
+    #[test]
+    fn the_last_and_the_highest_are_known() {
+        let mut history = History::default();
+        assert_eq!(
+            (history.last(|m| m.read), history.highest(|m| m.read)),
+            (0, 0)
+        );
+        history.push(SECOND, read(7));
+        history.push(2 * SECOND, read(3));
+        assert_eq!(
+            (history.last(|m| m.read), history.highest(|m| m.read)),
+            (3, 7)
+        );
     }
 
     #[test]

@@ -46,7 +46,7 @@ impl Notifications {
         }
     }
 
-    /// Takes everything back, as the application ends.
+    /// Takes back what would be true no longer, as the application ends.
     pub fn clear(&self) {
         for id in self.book.borrow_mut().clear() {
             self.app.withdraw_notification(&id);
@@ -96,8 +96,11 @@ impl Book {
         (send, withdraw)
     }
 
+    /// News stay true, and what they offer starts the application again.
     fn clear(&mut self) -> Vec<String> {
-        self.shown.drain(..).map(|notice| notice.id).collect()
+        let shown = std::mem::take(&mut self.shown).into_iter();
+        let passing = shown.filter(|notice| !notice.only_news);
+        passing.map(|notice| notice.id).collect()
     }
 }
 
@@ -188,6 +191,15 @@ mod tests {
         let back = samples::given_back();
         assert_eq!(turn(&mut book, &back, false), ids(&["given-back"], &[]));
         assert_eq!(book.clear(), ["given-back"]);
+        assert!(book.clear().is_empty());
+    }
+
+    #[test]
+    fn news_outlive_the_application() {
+        let mut book = Book::default();
+        turn(&mut book, &samples::announced(), false);
+        let failed = samples::ended(Reason::StepFailed, "no kernel");
+        assert_eq!(turn(&mut book, &failed, false).0, ["failed"]);
         assert!(book.clear().is_empty());
     }
 }

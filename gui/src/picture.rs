@@ -292,6 +292,12 @@ impl Picture {
         })
     }
 
+    /// Whether something is known to be under way that a person wants to hear of.
+    #[must_use]
+    pub fn goes_on(&self) -> bool {
+        !self.machine.version.is_empty() && !self.is_at_rest()
+    }
+
     /// Whether the daemon may end by itself: it says so in the contract.
     #[must_use]
     pub fn is_at_rest(&self) -> bool {

@@ -33,8 +33,8 @@ pub struct PreferencesDialog {
 }
 
 impl PreferencesDialog {
-    /// Opens it over the window.
-    pub fn present(app: &Rc<App>) {
+    /// Opens it over the window, at one of its pages or at the first.
+    pub fn present(app: &Rc<App>, page: Option<&str>) {
         let Some(window) = app.window() else { return };
         let built = Built::from("preferences");
         let this = Rc::new_cyclic(|this: &Weak<Self>| Self::build(app, &built, asker(app, this)));
@@ -49,6 +49,9 @@ impl PreferencesDialog {
             crate::assistant::Assistant::pair(&that);
         });
         this.show(&app.picture());
+        if let Some(page) = page {
+            this.dialog.set_visible_page_name(page);
+        }
         this.dialog.present(Some(window.widget()));
         glib::spawn_future_local(follow(Rc::downgrade(&this), app.bus().pictures()));
         // The dialog keeps what belongs to it.
@@ -179,16 +182,17 @@ fn autostart(app: &Rc<App>, row: &adw::SwitchRow) {
 struct NumberRow {
     row: adw::SpinRow,
     /// As it stands on the bus.
-    known: Rc<Cell<u32>>,
+    known: Rc<Cell<Option<u32>>>,
 }
 
 impl NumberRow {
     fn new(ask: Asker, row: adw::SpinRow, setting: &'static str, unit: u32) -> Self {
-        let known = Rc::new(Cell::new(u32::MAX));
+        let known = Rc::new(Cell::new(None));
         let asked = known.clone();
         row.connect_value_notify(move |row| {
             let value = row.value().round().clamp(0.0, f64::from(u32::MAX)) as u32;
-            if asked.replace(value) != value {
+            // Without a known value it is being shown, maybe as the nearest that fits.
+            if asked.get().is_some() && asked.replace(Some(value)) != Some(value) {
                 ask(Ask::Set(setting, Setting::Number(value * unit)));
             }
         });
@@ -196,7 +200,8 @@ impl NumberRow {
     }
 
     fn show(&self, value: u32) {
-        self.known.set(value);
+        self.known.set(None);
         self.row.set_value(f64::from(value));
+        self.known.set(Some(value));
     }
 }

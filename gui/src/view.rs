@@ -23,6 +23,7 @@ mod loan;
 mod preferences;
 mod scene;
 mod setup;
+pub mod spoken;
 mod stick;
 pub mod units;
 pub mod words;

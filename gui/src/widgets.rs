@@ -3,8 +3,10 @@
 
 mod cable;
 mod countdown;
+pub mod menu;
 mod plot;
 mod rows;
+pub mod tight;
 
 pub use cable::Cable;
 pub use countdown::{Countdown, Ticking};
@@ -55,6 +57,11 @@ pub fn show_button(widget: &gtk::Button, button: Option<&Button>) {
     let Some(button) = button else { return };
     widget.set_label(&button.label);
     widget.set_use_underline(true);
+    // Rather two lines than a window that is wider than the screen.
+    if let Some(label) = widget.child().and_downcast::<gtk::Label>() {
+        label.set_wrap(true);
+        label.set_justify(gtk::Justification::Center);
+    }
     let target = button.target.as_ref().map(|target| target.to_variant());
     widget.set_action_target_value(target.as_ref());
     widget.set_action_name(Some(&format!("app.{}", button.action)));

@@ -1,11 +1,11 @@
 //! The window: a bar, maybe a line about something, and a page.
 
 use crate::pages::Pages;
-use crate::view::{Notice, Page, View};
-use crate::widgets::Built;
+use crate::view::{Notice, View, spoken};
+use crate::widgets::{Built, menu, tight};
 use adw::prelude::*;
 use gettextrs::gettext;
-use gtk::glib;
+use gtk::{gio, glib};
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
@@ -33,6 +33,7 @@ impl Window {
         let built = Built::from("window");
         let window: adw::ApplicationWindow = built.get("window");
         window.set_application(Some(app));
+        tight::declare(&window, &built.get("tight"));
         let inner = Rc::new(Inner {
             window,
             toasts: built.get("toasts"),
@@ -50,6 +51,8 @@ impl Window {
                 inner.dismissed.replace(notice.and_then(|it| it.dismiss));
             }
         });
+        let (button, entries) = (built.get("menu_button"), built.get("menu"));
+        glib::idle_add_local_full(glib::Priority::LOW, move || furnish(&button, &entries));
         Self(inner)
     }
 
@@ -73,12 +76,10 @@ impl Window {
         }
         self.show_notice(view.notice.as_ref());
         self.0.pages.show(&view.page);
-        let (before, now) = (
-            shown.as_ref().map(|v| headline(&v.page)),
-            headline(&view.page),
-        );
-        if before.is_some_and(|before| before != now) {
-            self.0.pages.read_out(now);
+        if let Some(before) = shown.as_ref() {
+            for news in spoken::news(before, view) {
+                self.0.pages.read_out(news);
+            }
         }
         *shown = Some(view.clone());
     }
@@ -152,20 +153,18 @@ impl Window {
     }
 }
 
+/// What nobody misses in the first frame, and would make it later.
+fn furnish(button: &gtk::MenuButton, entries: &gio::MenuModel) -> glib::ControlFlow {
+    button.set_menu_model(Some(entries));
+    if let Some(popover) = button.popover() {
+        menu::name_entries(popover.upcast_ref());
+    }
+    gtk::Window::set_default_icon_name(crate::app::ID);
+    glib::ControlFlow::Break
+}
+
 /// Also from who cannot see it: one that is only not revealed would be read to them.
 fn hide(banner: &adw::Banner) {
     banner.set_revealed(false);
     banner.set_visible(false);
-}
-
-/// What is read out when the page changes.
-fn headline(page: &Page) -> &str {
-    match page {
-        Page::Message(page) => &page.title,
-        Page::Setup(page) => &page.title,
-        Page::Home(page) => &page.title,
-        Page::Announced(page) => &page.title,
-        Page::HandingOver(page) => &page.title,
-        Page::Lent(page) => &page.title,
-    }
 }

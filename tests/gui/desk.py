@@ -292,6 +292,11 @@ class Case(harness.Case):
 
     def choose(self, name):
         """A row of a list, by the keyboard, as rows are chosen by who cannot see them."""
+        self.reach(name)
+        self.desk.screen.keys("Return")
+
+    def reach(self, name):
+        """Brings the keyboard to what is called so."""
         self.see(name)
 
         def is_reached():
@@ -304,7 +309,6 @@ class Case(harness.Case):
             return False
 
         self.wait(is_reached, f"the keyboard at {name!r}")
-        self.desk.screen.keys("Return")
 
     def wait(self, condition, what):
         """Handles signals until the condition holds; `what` may be a function that says what did not.

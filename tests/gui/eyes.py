@@ -5,6 +5,14 @@ import gi
 gi.require_version("Atspi", "2.0")
 from gi.repository import Atspi, GLib  # noqa: E402
 
+# What is used or looked at has to say what it is.
+NAMED = {
+    "button", "push button", "toggle button", "check box", "switch", "radio button", "spin button", "entry", "text",
+    "combo box", "list item", "menu item", "check menu item", "image", "icon", "progress bar", "slider", "link",
+    "page tab", "heading", "timer", "dialog", "frame", "window",
+}
+# Their names are nobody else's.
+WINDOWS = {"frame", "window", "dialog", "application"}
 # Deeper than any window of ours.
 DEPTH = 40
 
@@ -119,6 +127,35 @@ class Eyes:
         roles = ("button", "push button", "toggle button", "switch", "menu item", "check menu item")
         return [node.get_name() for node, _ in self.shown(pid)
                 if node.get_role_name() in roles and self.is_sensitive(node)]
+
+    def texts(self, pid):
+        """All names that are on the screen."""
+        return [node.get_name() for node, _ in self.shown(pid)]
+
+    def nameless(self, pid):
+        """What can be used or looked at and has no name: its role and the names above it."""
+        found = []
+        for node, _ in self.shown(pid):
+            try:
+                if node.get_role_name() not in NAMED or node.get_name() or self.in_a_named_one(node):
+                    continue
+                above, parent = [], node.get_parent()
+                while parent is not None:
+                    above.append(parent.get_name() or parent.get_role_name())
+                    parent = parent.get_parent()
+                found.append(f"{node.get_role_name()} in {' in '.join(above)}")
+            except GLib.Error:
+                continue
+        return found
+
+    def in_a_named_one(self, node):
+        """Parts of what has a name, such as the arrow of a button, need none."""
+        parent = node.get_parent()
+        while parent is not None and parent.get_role_name() not in WINDOWS:
+            if parent.get_role_name() in NAMED and parent.get_name():
+                return True
+            parent = parent.get_parent()
+        return False
 
     def listing(self, pid):
         lines = []

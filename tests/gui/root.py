@@ -74,6 +74,8 @@ for outside in $place; do
     mount --bind "$outside" "$root$outside"
 done
 ip link set lo up
+# What the machine in our pictures is called.
+echo Laptop >/proc/sys/kernel/hostname
 exec chroot "$root" env -i "$@"
 """
 

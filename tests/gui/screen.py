@@ -129,6 +129,10 @@ class Screen:
             words += [word for modifier in modifiers for word in ("-m", modifier)]
         subprocess.run(["wtype", *words], env=os.environ | self.env, timeout=LIMIT, check=True)
 
+    def write(self, text):
+        """Types a text."""
+        subprocess.run(["wtype", "--", text], env=os.environ | self.env, timeout=LIMIT, check=True)
+
 
 def talk(stream, kind, payload):
     data = payload.encode()

@@ -40,7 +40,7 @@ class Tray(Case):
         self.item().click("Lend My Disk")
         self.wait_for("Armed", True, MANAGER)
         self.wait_for_icon("armed")
-        self.wait_for_menu("Waiting for a paired machine", "-", "[Hand Over Without Waiting]", "[Stop Waiting]")
+        self.wait_for_menu("Waiting for a paired computer", "-", "[Hand Over Without Waiting]", "[Stop Waiting]")
 
         self.script("seek Workstation always", "wake Workstation")
         self.wait_for_icon("announced!")
@@ -61,7 +61,7 @@ class Tray(Case):
         self.wait_for("State", "reverting")
         self.script("open before claim-link")
         self.wait_for("State", "idle")
-        self.wait_for_menu("Waiting for a paired machine", "-", "[Lend to Workstation]", "[Stop Waiting]")
+        self.wait_for_menu("Waiting for a paired computer", "-", "[Lend to Workstation]", "[Stop Waiting]")
         self.item().click("Stop Waiting")
         self.wait_for("Armed", False, MANAGER)
         self.wait_for_icon("idle")

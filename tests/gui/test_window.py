@@ -134,7 +134,7 @@ class Setup(Lender):
     def test_pair(self):
         self.launch()
         self.press("Pair…")
-        self.type("Name, Such as “Workstation”", "Workshop")
+        self.type("Name", "Workshop")
         self.press("Continue")
         self.see("Choose a Stick")
 
@@ -146,7 +146,7 @@ class Sticks(Lender):
         self.script("jobs by-hand")
         self.launch()
         self.press("Pair a Computer")
-        self.type("Name, Such as “Workstation”", "Workshop")
+        self.type("Name", "Workshop")
         self.press("Continue")
         # Drives come and go while one looks.
         self.script('drive in sde 31.0 "Intenso Slim" 77')

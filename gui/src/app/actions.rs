@@ -30,7 +30,7 @@ pub(super) fn declare(this: &Rc<App>) {
     });
     plain(this, "preferences", |this| {
         this.present();
-        PreferencesDialog::present(this);
+        PreferencesDialog::present(this, None);
     });
     plain(this, "about", about);
     plain(this, "help", help);
@@ -50,6 +50,10 @@ pub(super) fn declare(this: &Rc<App>) {
     });
     about_one(this, "always-ask", |this, pairing| {
         this.ask(Ask::SetPairingPolicy(pairing, "ask".into()));
+    });
+    about_one(this, "preferences-at", |this, page| {
+        this.present();
+        PreferencesDialog::present(this, Some(&page));
     });
     about_one(this, "write-stick", |this, pairing| {
         this.present();

@@ -7,6 +7,7 @@
 use crate::deeds::Deed;
 use crate::picture::{Daemon, Job, Loan, Picture};
 use crate::tray::borrower;
+use crate::view::heard::heard;
 use gettextrs::{gettext, ngettext};
 use stiefel_dbus::words::{
     AtDeadline, BatteryWarning, Cable, DiskHealth, Ending, JobKind, JobState, LoanState, Reason,
@@ -102,7 +103,7 @@ fn asked(picture: &Picture) -> Option<Notice> {
         }
         None => gettext("This computer is about to lend its disk"),
     };
-    let blockers: Vec<&str> = handoff.blockers.iter().map(|b| b.text.as_str()).collect();
+    let blockers: Vec<String> = handoff.blockers.iter().map(|b| heard(&b.text)).collect();
     let body = match (&handoff.at_deadline, blockers.is_empty()) {
         (_, false) => blockers.join("\n"),
         (AtDeadline::CallOff, true) => gettext("Nothing happens unless you agree"),
@@ -131,7 +132,7 @@ fn failed(picture: &Picture) -> Option<Notice> {
             gettext("The disk could not be lent")
         }
     };
-    let body = handoff.detail.clone();
+    let body = heard(&handoff.detail);
     Some(Notice::new("failed", Weight::High, title, body).news())
 }
 
@@ -203,7 +204,7 @@ fn of_loan(loan: &Loan) -> Vec<Notice> {
         let title = gettext("The lent disk is failing");
         let body = match loan.disk_detail.is_empty() {
             true => gettext("Save what is on it to another disk now"),
-            false => loan.disk_detail.clone(),
+            false => heard(&loan.disk_detail),
         };
         notices.push(tell("disk", Weight::Urgent, title, body));
     }
@@ -245,7 +246,7 @@ fn job(job: &Job) -> Option<Notice> {
     };
     let number = job.path.rsplit('/').next().unwrap_or_default();
     let id = format!("job-{number}");
-    Some(Notice::new(&id, Weight::Normal, title, job.detail.clone()).news())
+    Some(Notice::new(&id, Weight::Normal, title, heard(&job.detail)).news())
 }
 
 /// In whole minutes, or in hours and minutes.

@@ -2,8 +2,8 @@
 
 use crate::history::History;
 use crate::picture::Moving;
-use crate::view::{Lent, Meter, units};
-use crate::widgets::{Built, Cable, Plot, Rows, Series, Ticking, show_button, show_text};
+use crate::view::{Lent, Meter, spoken, units};
+use crate::widgets::{Built, Cable, Plot, Rows, Series, Ticking, show_button, show_text, tight};
 use gettextrs::gettext;
 use gtk::glib;
 use gtk::prelude::*;
@@ -43,6 +43,16 @@ impl LentPage {
             ["name", "value", "total"].map(|part| built.get(&format!("{name}_{part}")))
         };
         let plots: gtk::Box = built.get("plots");
+        let meters: gtk::Box = built.get("meters");
+        let whole = meters.downgrade();
+        tight::follow(&meters, move |is_tight| {
+            if let Some(meters) = whole.upgrade() {
+                meters.set_orientation(match is_tight {
+                    true => gtk::Orientation::Vertical,
+                    false => gtk::Orientation::Horizontal,
+                });
+            }
+        });
         let rates = gettext("Reading (filled) and writing (dashed)");
         Self {
             widget: built.get("page"),
@@ -108,6 +118,10 @@ impl LentPage {
         let most = history
             .ceiling(read, LEAST_RATE)
             .max(history.ceiling(written, LEAST_RATE));
+        self.rates.describe(&spoken::rates(
+            (history.last(read), history.highest(read)),
+            (history.last(written), history.highest(written)),
+        ));
         self.rates.show(
             &units::rate(most),
             vec![
@@ -117,6 +131,8 @@ impl LentPage {
         );
         let most = history.ceiling(latency, LEAST_LATENCY_USEC);
         let line = history.line(now, latency, most);
+        let spoken = spoken::latency((history.last(latency), history.highest(latency)));
+        self.latency.describe(&spoken);
         self.latency
             .show(&units::latency(most), vec![(Series::Filled, line)]);
     }

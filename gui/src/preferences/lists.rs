@@ -169,11 +169,18 @@ fn close_dialog_of(widget: &gtk::Button) {
     }
 }
 
+struct LinkRow {
+    path: String,
+    policy: ChoiceRow,
+    icon: gtk::Image,
+    state: gtk::Label,
+}
+
 /// All network connections.
 pub struct LinkList {
     ask: Asker,
     group: adw::PreferencesGroup,
-    rows: RefCell<Vec<(String, ChoiceRow, gtk::Image)>>,
+    rows: RefCell<Vec<LinkRow>>,
 }
 
 impl LinkList {
@@ -192,36 +199,48 @@ impl LinkList {
         self.group.set_visible(!links.is_empty());
         let mut rows = self.rows.borrow_mut();
         let wanted = |path: &String| links.iter().any(|link| link.path == *path);
-        for (_, row, _) in rows.extract_if(.., |(path, _, _)| !wanted(path)) {
-            self.group.remove(&row.row);
+        for row in rows.extract_if(.., |row| !wanted(&row.path)) {
+            self.group.remove(&row.policy.row);
         }
         for link in links {
-            let at = rows.iter().position(|(path, _, _)| *path == link.path);
+            let at = rows.iter().position(|row| row.path == link.path);
             let at = at.unwrap_or_else(|| {
                 rows.push(self.add(&link.path));
                 rows.len() - 1
             });
-            let (_, row, icon) = &rows[at];
-            row.row.set_title(&link.title);
-            row.row.set_subtitle(&link.text);
-            icon.set_icon_name(Some(match link.connected {
+            let row = &rows[at];
+            row.policy.row.set_title(&link.title);
+            row.icon.set_icon_name(Some(match link.connected {
                 true => "network-wired-symbolic",
                 false => "network-wired-disconnected-symbolic",
             }));
-            row.show(&link.policy);
+            row.state.set_text(&link.state);
+            row.policy.show(&link.policy);
         }
     }
 
-    fn add(&self, path: &str) -> (String, ChoiceRow, gtk::Image) {
-        let combo = adw::ComboRow::builder().use_markup(false).build();
+    fn add(&self, path: &str) -> LinkRow {
+        let combo = adw::ComboRow::builder()
+            .use_markup(false)
+            .use_subtitle(true)
+            .build();
         let icon = gtk::Image::new();
         icon.set_accessible_role(gtk::AccessibleRole::Presentation);
         combo.add_prefix(&icon);
+        let state = gtk::Label::builder()
+            .css_classes(["dim-label", "numeric"])
+            .build();
+        combo.add_suffix(&state);
         let (ask, about) = (self.ask.clone(), path.to_owned());
-        let row = ChoiceRow::new(combo, move |word| {
+        let policy = ChoiceRow::new(combo, move |word| {
             ask(Ask::SetLinkPolicy(about.clone(), word.to_owned()));
         });
-        self.group.add(&row.row);
-        (path.to_owned(), row, icon)
+        self.group.add(&policy.row);
+        LinkRow {
+            path: path.to_owned(),
+            policy,
+            icon,
+            state,
+        }
     }
 }

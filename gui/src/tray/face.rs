@@ -14,7 +14,7 @@
 
 use crate::deeds::{self, Deed};
 use crate::picture::{Daemon, Loan, Picture};
-use crate::view;
+use crate::view::{self, heard::heard};
 use gettextrs::gettext;
 use stiefel_dbus::names;
 use stiefel_dbus::words::{BatteryWarning, LoanState, State};
@@ -127,7 +127,7 @@ fn title(picture: &Picture) -> String {
             gettext("The disk cannot be lent yet")
         }
         State::Idle | State::Unknown(_) if picture.machine.armed => {
-            gettext("Waiting for a paired machine")
+            gettext("Waiting for a paired computer")
         }
         State::Idle | State::Unknown(_) => gettext("The disk is not lent"),
         State::Announced => match borrower(picture) {
@@ -157,7 +157,7 @@ fn details(picture: &Picture) -> Vec<String> {
         Some(loan) => power(loan).into_iter().collect(),
         None if picture.handoff.state == State::Announced => {
             let blockers = picture.handoff.blockers.iter();
-            blockers.map(|blocker| blocker.text.clone()).collect()
+            blockers.map(|blocker| heard(&blocker.text)).collect()
         }
         None => vec![],
     }

@@ -45,17 +45,7 @@ pub(super) fn page(picture: &Picture, now: &Now) -> Home {
             true => Button::new(gettext("_Stop Waiting"), "disarm"),
             false => Button::new(gettext("_Lend My Disk"), "lend"),
         },
-        other: armed.then(|| match searching(picture) {
-            Some(one) => Button::about(
-                fill(&gettext("_Hand Over to {name}"), "name", &one.name),
-                "lend-to",
-                &one.path,
-            ),
-            None => {
-                let label = gettext("_Hand Over Without Waiting");
-                Button::about(label, "lend-to", names::PAIRINGS)
-            }
-        }),
+        other: armed.then(|| other(picture)),
         remarks: remarks(picture),
         pairings: picture
             .pairings
@@ -63,6 +53,24 @@ pub(super) fn page(picture: &Picture, now: &Now) -> Home {
             .map(|pairing| pairing_row(picture, pairing, now))
             .collect(),
         machine: machine_rows(picture, now),
+    }
+}
+
+/// What else there is to do while it waits.
+fn other(picture: &Picture) -> Button {
+    if willing(picture).is_empty() {
+        let label = gettext("Open _Preferences");
+        return Button::about(label, "preferences-at", "computers");
+    }
+    match searching(picture) {
+        Some(one) => {
+            let label = fill(&gettext("_Hand Over to {name}"), "name", &one.name);
+            Button::about(label, "lend-to", &one.path)
+        }
+        None => {
+            let label = gettext("_Hand Over Without Waiting");
+            Button::about(label, "lend-to", names::PAIRINGS)
+        }
     }
 }
 

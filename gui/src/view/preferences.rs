@@ -37,7 +37,8 @@ pub struct PairingChoice {
 pub struct LinkChoice {
     pub path: String,
     pub title: String,
-    pub text: String,
+    /// What is at its other end.
+    pub state: String,
     pub connected: bool,
     pub policy: Choice,
 }
@@ -70,8 +71,8 @@ impl Preferences {
         });
         let links = picture.links.iter().map(|link| LinkChoice {
             path: link.path.clone(),
-            title: words::link_kind(link),
-            text: format!("{} · {}", link.interface, words::link_state(link)),
+            title: format!("{} · {}", words::link_kind(link), link.interface),
+            state: words::link_state(link),
             connected: link.state == LinkState::Up,
             policy: link_policy(&link.policy),
         });

@@ -114,10 +114,13 @@ fn warning(title: &str, holds: &str, drive: &Drive) -> String {
     fill(&text, "names", holds)
 }
 
-/// How far a stick is.
+/// How far a stick is, or an image of one.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Writing {
+    /// What is being made.
+    pub heading: String,
     pub end: Option<End>,
+    pub icon: &'static str,
     pub title: String,
     pub text: String,
     /// From 0 to 1; none if that is not known.
@@ -133,88 +136,108 @@ pub enum End {
 }
 
 impl Writing {
+    /// What is said until there is a job.
+    #[must_use]
+    pub fn asked_for(file: bool) -> Self {
+        Self {
+            heading: match file {
+                true => gettext("Making the Image"),
+                false => gettext("Making the Stick"),
+            },
+            end: None,
+            icon: match file {
+                true => "document-save-symbolic",
+                false => "media-removable-symbolic",
+            },
+            title: gettext("Preparing…"),
+            text: String::new(),
+            progress: None,
+        }
+    }
+
     /// What is said of a job that the daemon does not know any more.
     #[must_use]
     pub fn forgotten() -> Self {
-        Self {
-            end: Some(End::Failed),
-            title: gettext("The Stick May Not Be Ready"),
-            text: gettext(
-                "The service was started again meanwhile, and knows nothing of it. Make the stick once more.",
-            ),
-            progress: None,
-        }
+        let text = gettext(
+            "The service was started again meanwhile, and knows nothing of it. Make the stick once more.",
+        );
+        Self::asked_for(false).ended(End::Failed, gettext("The Stick May Not Be Ready"), text)
     }
 
     /// The view of a job; without one it has just been asked for.
     #[must_use]
     pub fn of(job: Option<&Job>, name: &str) -> Self {
         let Some(job) = job else {
-            return Self {
-                end: None,
-                title: gettext("Making the Stick"),
-                text: String::new(),
-                progress: None,
-            };
+            return Self::asked_for(false);
         };
         let file = job.kind == JobKind::SaveStick;
+        let asked_for = Self::asked_for(file);
         match job.state {
-            JobState::Running | JobState::Unknown(_) => running(job),
-            JobState::Done => Self {
-                end: Some(End::Done),
-                title: match file {
-                    true => gettext("The Image Is Ready"),
-                    false => gettext("The Stick Is Ready"),
-                },
-                text: fill(
-                    &match file {
-                        true => gettext(
-                            "Write it to a drive with any image writer, and start {name} from that. Whoever has this file can borrow your disk: delete it when you are done.",
-                        ),
-                        false => gettext(
-                            "It was written and checked. Plug it into {name}, and start {name} from it.",
-                        ),
-                    },
-                    "name",
-                    name,
-                ),
-                progress: Some(1.0),
-            },
-            JobState::Failed => Self {
-                end: Some(End::Failed),
-                title: match file {
+            JobState::Running | JobState::Unknown(_) => asked_for.running(job),
+            JobState::Done => {
+                let (title, text) = done(file);
+                asked_for.ended(End::Done, title, fill(&text, "name", name))
+            }
+            JobState::Failed => {
+                let title = match file {
                     true => gettext("The Image Was Not Made"),
                     false => gettext("The Stick Was Not Made"),
-                },
-                text: heard(&job.detail),
-                progress: None,
-            },
-            JobState::Cancelled => Self {
-                end: Some(End::Cancelled),
-                title: gettext("Stopped"),
-                text: match file {
+                };
+                asked_for.ended(End::Failed, title, heard(&job.detail))
+            }
+            JobState::Cancelled => {
+                let text = match file {
                     true => gettext("The file cannot be used."),
                     false => gettext("The drive is erased, or cannot be used as it is."),
-                },
-                progress: None,
+                };
+                asked_for.ended(End::Cancelled, gettext("Stopped"), text)
+            }
+        }
+    }
+
+    fn running(self, job: &Job) -> Self {
+        Self {
+            title: match job.phase {
+                JobPhase::None | JobPhase::Unknown(_) | JobPhase::Making => gettext("Preparing…"),
+                JobPhase::Writing => gettext("Writing…"),
+                JobPhase::Verifying => gettext("Checking What Was Written…"),
             },
+            text: match job.remaining_usec {
+                0 => String::new(),
+                left => fill(&gettext("{time} left"), "time", &units::duration(left)),
+            },
+            progress: Some(job.progress.clamp(0.0, 1.0)),
+            ..self
+        }
+    }
+
+    fn ended(self, end: End, title: String, text: String) -> Self {
+        Self {
+            end: Some(end),
+            icon: match end {
+                End::Done => "object-select-symbolic",
+                End::Failed => "dialog-error-symbolic",
+                End::Cancelled => "dialog-warning-symbolic",
+            },
+            title,
+            text,
+            progress: None,
+            ..self
         }
     }
 }
 
-fn running(job: &Job) -> Writing {
-    let title = match job.phase {
-        JobPhase::None | JobPhase::Unknown(_) | JobPhase::Making => gettext("Preparing…"),
-        JobPhase::Writing => gettext("Writing…"),
-        JobPhase::Verifying => gettext("Checking What Was Written…"),
-    };
-    Writing {
-        end: None,
-        title,
-        text: match job.remaining_usec {
-            0 => String::new(),
-            left => fill(&gettext("{time} left"), "time", &units::duration(left)),
-        },
-        progress: Some(job.progress.clamp(0.0, 1.0)),
+fn done(file: bool) -> (String, String) {
+    match file {
+        true => (
+            gettext("The Image Is Ready"),
+            gettext(
+                "Write it to a drive with any image writer, and start {name} from that. Whoever has this file can borrow your disk: delete it when you are done.",
+            ),
+        ),
+        false => (
+            gettext("The Stick Is Ready"),
+            gettext("It was written and checked. Plug it into {name}, and start {name} from it."),
+        ),
     }
 }

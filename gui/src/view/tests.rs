@@ -1,6 +1,8 @@
 //! Every state, and a word of a newer daemon for each enumeration.
 
 mod dialogs;
+mod handoff;
+mod loan;
 
 use super::*;
 use crate::picture::{Check, Job, Loan};
@@ -185,6 +187,7 @@ fn ready_and_waiting() {
         picture.pairings[0].policy = PairingPolicy::Never;
     });
     assert_eq!(home(&nobody).title, "Nobody to Wait For");
+    assert_eq!(home(&nobody).other.unwrap().action, "preferences-at");
 }
 
 #[test]
@@ -240,162 +243,6 @@ fn a_stick_that_is_being_made_is_shown_with_its_computer() {
 }
 
 /// What is about to end the loan is told once, where it counts.
-#[test]
-fn an_empty_battery_is_not_told_twice() {
-    let power = crate::picture::Warning {
-        subject: "power".into(),
-        severity: "critical".into(),
-        text: "a text".into(),
-        hint: String::new(),
-    };
-    let picture = loan(|loan| loan.warnings = vec![power]);
-    assert_eq!(lent(&picture).warnings.len(), 1);
-    let ending = changed(&picture, |picture| {
-        picture.loan.as_mut().unwrap().ending = Ending::LowPower;
-    });
-    assert_eq!(lent(&ending).warnings, []);
-}
-
-#[test]
-fn a_search_is_announced_by_name() {
-    let picture = asked();
-    let page = announced(&picture);
-    assert!(page.title.contains("Workstation"), "{}", page.title);
-    assert!(!page.goes_ahead);
-    let always = page.always.unwrap();
-    assert_eq!(
-        (always.pairing.as_str(), always.active),
-        (WORKSTATION, false)
-    );
-    assert!(view(&picture).may.confirm && view(&picture).may.cancel);
-    let automatic = changed(&picture, |picture| {
-        picture.handoff.at_deadline = AtDeadline::GoAhead;
-        picture.pairings[0].policy = PairingPolicy::Automatic;
-    });
-    let page = announced(&automatic);
-    assert!(page.goes_ahead && page.always.unwrap().active);
-}
-
-#[test]
-fn who_lends_by_hand_is_not_asked_whether_always() {
-    let picture = changed(&asked(), |picture| {
-        picture.handoff.trigger = Trigger::Person
-    });
-    assert_eq!(announced(&picture).always, None);
-    let any = changed(&asked(), |picture| {
-        picture.handoff.borrower = names::PAIRINGS.into();
-        let another = picture.pairings[0].clone();
-        picture.pairings.push(another);
-    });
-    assert_eq!(announced(&any).always, None);
-    assert!(announced(&any).title.contains("a paired computer"));
-}
-
-#[test]
-fn steps_are_marked_as_they_are_done() {
-    let picture = changed(&asked(), |picture| {
-        picture.handoff.state = State::Preparing;
-        picture.handoff.step = Step::ClaimLink;
-    });
-    let page = handing_over(&picture);
-    use Mark::{Busy, Good, Later};
-    assert_eq!(marks(&page.steps), [Good, Good, Busy, Later, Later]);
-    assert!(page.stop.is_some() && view(&picture).may.cancel);
-    let leaving = changed(&picture, |picture| {
-        picture.handoff.state = State::Leaving;
-        picture.handoff.step = Step::None;
-    });
-    let page = handing_over(&leaving);
-    assert_eq!(marks(&page.steps), [Busy]);
-    assert!(page.leaving && page.stop.is_none());
-    assert!(!view(&leaving).may.cancel);
-    assert!(
-        page.last_words
-            .iter()
-            .any(|row| row.title.contains("shut down Workstation"))
-    );
-}
-
-#[test]
-fn coming_back_says_why() {
-    for reason in reasons() {
-        let picture = changed(&asked(), |picture| {
-            picture.handoff.state = State::Reverting;
-            picture.handoff.reason = reason.clone();
-        });
-        let message = message(&picture);
-        assert_eq!(message.kind, "coming-back");
-        assert!(!message.body.is_empty(), "{reason:?}");
-    }
-}
-
-#[test]
-fn what_came_of_it_is_noticed_unless_somebody_wanted_it() {
-    for reason in reasons() {
-        let picture = changed(&samples::ready(), |picture| {
-            picture.handoff.reason = reason.clone();
-        });
-        let silent = matches!(reason, Reason::None | Reason::Cancelled);
-        assert_eq!(view(&picture).notice.is_none(), silent, "{reason:?}");
-    }
-}
-
-#[test]
-fn a_loan_is_shown_with_all_that_is_known() {
-    let page = lent(&samples::held());
-    assert!(page.title.contains("Laptop"));
-    assert_eq!(page.give_back.action, "give-back");
-    assert!(view(&samples::held()).may.give_back);
-    assert!(!view(&samples::held()).may.lend);
-}
-
-#[test]
-fn a_loan_tells_who_wants_it_to_end() {
-    for (ending, ends_usec) in [
-        (Ending::Asked, 0),
-        (Ending::LowPower, 1001 * MINUTE_USEC),
-        (Ending::from(NEWER), 0),
-    ] {
-        let picture = loan(|loan| {
-            loan.ending = ending.clone();
-            loan.ends_usec = ends_usec;
-        });
-        let ends = lent(&picture).ending.unwrap();
-        assert_eq!(ends.until.is_some(), ends_usec > 0, "{ending:?}");
-    }
-    assert_eq!(lent(&samples::held()).ending, None);
-}
-
-#[test]
-fn each_end_of_a_loan_has_a_page() {
-    for (state, kind) in [
-        (LoanState::Frozen, "frozen"),
-        (LoanState::Closing, "closing"),
-        (LoanState::Lost, "lost"),
-    ] {
-        let picture = loan(|loan| loan.state = state);
-        assert_eq!(message(&picture).kind, kind);
-        assert!(!view(&picture).may.give_back, "{kind}");
-    }
-    let bare = changed(&samples::held(), |picture| picture.loan = None);
-    assert_eq!(message(&bare).kind, "borrowed");
-}
-
-#[test]
-fn a_frozen_loan_says_what_to_do_about_the_cable() {
-    let point = |cable: Cable| {
-        let picture = loan(|loan| {
-            loan.state = LoanState::Frozen;
-            loan.cable = cable;
-        });
-        message(&picture).points[0].title.clone()
-    };
-    let all = [Cable::Unplugged, Cable::NoCard, Cable::Connected].map(point);
-    assert!(all[0].contains("cable") && all[1].contains("adapter"));
-    assert!(all[2].contains("Laptop"));
-    assert_eq!(point(NEWER.into()), all[2]);
-}
-
 /// One word of each enumeration that this version does not know.
 #[test]
 fn unknown_words_are_shown_as_the_contract_tells() {
@@ -462,6 +309,22 @@ fn unknown_words_are_shown_as_the_contract_tells() {
 fn equal_pictures_give_equal_views() {
     for picture in [samples::ready(), asked(), samples::held()] {
         assert_eq!(view(&picture), view(&picture.clone()));
+    }
+}
+
+#[test]
+fn without_a_window_it_goes_on_as_long_as_there_is_something_to_tell() {
+    let busy = changed(&samples::ready(), |picture| {
+        picture.jobs = vec![job(JobKind::WriteStick, JobState::Running)];
+    });
+    for picture in [samples::armed(), asked(), samples::held(), busy] {
+        assert!(picture.goes_on());
+    }
+    let done = changed(&samples::ready(), |picture| {
+        picture.jobs = vec![job(JobKind::WriteStick, JobState::Done)];
+    });
+    for picture in [Picture::default(), samples::ready(), done] {
+        assert!(!picture.goes_on());
     }
 }
 

@@ -50,6 +50,7 @@ impl Cable {
             .width_request(WIDTH as i32)
             .homogeneous(true)
             .spacing(96)
+            .css_classes(["names"])
             .build();
         // The drawing is not mirrored where people write from the right.
         below.set_direction(gtk::TextDirection::Ltr);

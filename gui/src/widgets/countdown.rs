@@ -9,7 +9,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
-/// The ring's width and height.
+/// The ring's width and height, unless the text is large.
 const SIZE: i32 = 168;
 /// Width of the line.
 const STROKE: f64 = 8.0;
@@ -19,11 +19,13 @@ const READ_OUT: [u64; 4] = [60, 30, 10, 5];
 
 /// The ring. It moves while it can be seen, and only then.
 #[derive(Clone)]
-pub struct Countdown {
-    ring: gtk::DrawingArea,
+pub struct Countdown(Rc<Ring>);
+
+struct Ring {
+    area: gtk::DrawingArea,
     seconds: gtk::Label,
-    state: Rc<Cell<Wait>>,
-    moving: Rc<Cell<bool>>,
+    wait: Rc<Cell<Wait>>,
+    moving: Cell<bool>,
 }
 
 #[derive(Clone, Copy, Default, PartialEq)]
@@ -37,7 +39,7 @@ impl Countdown {
     /// Inside of `overlay`.
     #[must_use]
     pub fn within(overlay: &gtk::Overlay) -> Self {
-        let ring = gtk::DrawingArea::builder()
+        let area = gtk::DrawingArea::builder()
             .content_width(SIZE)
             .content_height(SIZE)
             .accessible_role(gtk::AccessibleRole::Presentation)
@@ -49,84 +51,92 @@ impl Countdown {
             .valign(gtk::Align::Center)
             .accessible_role(gtk::AccessibleRole::Timer)
             .build();
-        overlay.set_child(Some(&ring));
+        overlay.set_child(Some(&area));
         overlay.add_overlay(&seconds);
-        let state = Rc::new(Cell::new(Wait::default()));
-        let drawn = state.clone();
-        ring.set_draw_func(move |ring, context, width, height| {
+        let wait = Rc::new(Cell::new(Wait::default()));
+        let drawn = wait.clone();
+        area.set_draw_func(move |area, context, width, height| {
             let rest = rest(drawn.get(), now_usec());
-            let _ = draw(context, &ring.color(), f64::from(width.min(height)), rest);
+            let _ = draw(context, &area.color(), f64::from(width.min(height)), rest);
         });
-        let this = Self {
-            ring,
+        let ring = Rc::new(Ring {
+            area,
             seconds,
-            state,
-            moving: Rc::default(),
-        };
-        let that = this.clone();
-        this.ring.connect_map(move |_| that.run());
-        this
+            wait,
+            moving: Cell::default(),
+        });
+        let that = Rc::downgrade(&ring);
+        ring.area.connect_map(move |_| {
+            if let Some(ring) = that.upgrade() {
+                ring.run();
+            }
+        });
+        Self(ring)
     }
 
     /// Counts to this from now on; `careful` for one that does harm.
     pub fn show(&self, deadline_usec: u64, whole_usec: u64, careful: bool) {
-        let before = self.state.get();
-        if before.deadline_usec == deadline_usec {
+        let ring = &self.0;
+        if ring.wait.get().deadline_usec == deadline_usec {
             return;
         }
         let left = deadline_usec.saturating_sub(now_usec());
-        self.state.set(Wait {
+        ring.wait.set(Wait {
             deadline_usec,
             whole_usec: if whole_usec > 0 { whole_usec } else { left },
             shown: u64::MAX,
         });
         match careful {
-            true => self.ring.add_css_class("careful"),
-            false => self.ring.remove_css_class("careful"),
+            true => ring.area.add_css_class("careful"),
+            false => ring.area.remove_css_class("careful"),
         }
-        self.run();
+        ring.run();
     }
 
     /// Stops; what is left stays on the screen.
     pub fn stop(&self) {
-        self.state.set(Wait::default());
+        self.0.wait.set(Wait::default());
     }
+}
 
-    fn run(&self) {
+impl Ring {
+    fn run(self: &Rc<Self>) {
         if self.moving.replace(true) {
             return;
         }
-        let this = self.clone();
-        let step = move |ring: &gtk::DrawingArea| {
-            let wait = this.state.get();
-            let left = this.tick(wait);
-            ring.queue_draw();
-            if left > 0 && ring.is_mapped() {
-                return glib::ControlFlow::Continue;
-            }
-            this.moving.set(false);
-            glib::ControlFlow::Break
+        let that = Rc::downgrade(self);
+        let step = move || match that.upgrade() {
+            Some(ring) => ring.step(),
+            None => glib::ControlFlow::Break,
         };
-        if self.ring.settings().is_gtk_enable_animations() {
-            self.ring.add_tick_callback(move |ring, _| step(ring));
-        } else {
+        if self.area.settings().is_gtk_enable_animations() {
+            self.area.add_tick_callback(move |_, _| step());
+        } else if step().is_continue() {
             // Whoever wants nothing to move is shown the seconds only.
-            let ring = self.ring.clone();
-            if step(&ring).is_continue() {
-                glib::timeout_add_local(SECOND, move || step(&ring));
-            }
+            glib::timeout_add_local(SECOND, step);
         }
+    }
+
+    fn step(&self) -> glib::ControlFlow {
+        let left = self.tick(self.wait.get());
+        self.area.queue_draw();
+        if left > 0 && self.area.is_mapped() {
+            return glib::ControlFlow::Continue;
+        }
+        self.moving.set(false);
+        glib::ControlFlow::Break
     }
 
     /// Shows the seconds when they have changed; how many there are.
     fn tick(&self, wait: Wait) -> u64 {
         let left = seconds_until(wait.deadline_usec, &now());
         if left != wait.shown {
-            self.state.set(Wait {
+            self.wait.set(Wait {
                 shown: left,
                 ..wait
             });
             self.seconds.set_text(&countdown(left));
+            self.make_room();
             self.seconds
                 .update_property(&[gtk::accessible::Property::Label(&in_words(left))]);
             if READ_OUT.contains(&left) {
@@ -136,38 +146,64 @@ impl Countdown {
         }
         left
     }
+
+    /// The ring is as large as the text wants it; it does not shrink with the digits.
+    fn make_room(&self) {
+        let (_, width, ..) = self.seconds.measure(gtk::Orientation::Horizontal, -1);
+        let size = ring_around(width).max(self.area.content_width());
+        self.area.set_content_width(size);
+        self.area.set_content_height(size);
+    }
 }
 
 /// A line of text with the time in it, once a second while it can be seen.
 #[derive(Clone)]
-pub struct Ticking {
+pub struct Ticking(Rc<Clock>);
+
+struct Clock {
     label: gtk::Label,
-    until: Rc<RefCell<Option<Until>>>,
-    timer: Rc<Cell<bool>>,
+    until: RefCell<Option<Until>>,
+    running: Cell<bool>,
 }
 
 impl Ticking {
     /// In `label`.
     #[must_use]
     pub fn of(label: gtk::Label) -> Self {
-        Self {
+        let clock = Rc::new(Clock {
             label,
-            until: Rc::default(),
-            timer: Rc::default(),
-        }
+            until: RefCell::default(),
+            running: Cell::default(),
+        });
+        let that = Rc::downgrade(&clock);
+        clock.label.connect_map(move |_| {
+            if let Some(clock) = that.upgrade() {
+                clock.run();
+            }
+        });
+        Self(clock)
     }
 
     /// Counts to this from now on.
     pub fn show(&self, until: Option<&Until>) {
-        self.until.replace(until.cloned());
-        self.label.set_visible(until.is_some());
-        if self.tick() && !self.timer.replace(true) {
-            let this = self.clone();
-            glib::timeout_add_local(Duration::from_secs(1), move || {
-                if this.tick() {
+        self.0.until.replace(until.cloned());
+        self.0.label.set_visible(until.is_some());
+        self.0.run();
+    }
+}
+
+impl Clock {
+    fn run(self: &Rc<Self>) {
+        if self.tick() && !self.running.replace(true) {
+            let that = Rc::downgrade(self);
+            glib::timeout_add_local(SECOND, move || {
+                let Some(clock) = that.upgrade() else {
+                    return glib::ControlFlow::Break;
+                };
+                if clock.tick() {
                     return glib::ControlFlow::Continue;
                 }
-                this.timer.set(false);
+                clock.running.set(false);
                 glib::ControlFlow::Break
             });
         }
@@ -182,8 +218,13 @@ impl Ticking {
         let left = seconds_until(until.usec, &now());
         let text = words::fill(&until.text, "time", &units::rest(left));
         self.label.set_text(&text);
-        left > 0
+        left > 0 && self.label.is_mapped()
     }
+}
+
+/// The size of a ring around a text that is so wide: there is air between them.
+fn ring_around(text_width: i32) -> i32 {
+    SIZE.max(text_width * 3 / 2)
 }
 
 fn in_words(seconds: u64) -> String {
@@ -254,6 +295,12 @@ mod tests {
         assert_eq!(rest(wait, 60), 0.5);
         assert_eq!(rest(wait, 200), 0.0);
         assert_eq!(rest(Wait::default(), 5), 0.0);
+    }
+
+    #[test]
+    fn large_digits_have_a_large_ring() {
+        assert_eq!(ring_around(90), SIZE);
+        assert_eq!(ring_around(180), 270);
     }
 
     #[test]

@@ -22,6 +22,7 @@ pub struct Plot {
     area: gtk::DrawingArea,
     scale: gtk::Label,
     lines: Rc<RefCell<Vec<(Series, Line)>>>,
+    described: Rc<RefCell<String>>,
 }
 
 impl Plot {
@@ -56,7 +57,21 @@ impl Plot {
             let size = (f64::from(width), f64::from(height));
             let _ = draw(context, &area.color(), size, &drawn.borrow());
         });
-        Self { area, scale, lines }
+        Self {
+            area,
+            scale,
+            lines,
+            described: Rc::default(),
+        }
+    }
+
+    /// Says in words what is drawn, to who asks for it.
+    pub fn describe(&self, text: &str) {
+        if *self.described.borrow() != text {
+            let description = gtk::accessible::Property::Description(text);
+            self.area.update_property(&[description]);
+            self.described.replace(text.to_owned());
+        }
     }
 
     /// Draws these from now on.

@@ -1,27 +1,39 @@
 //! A list of lines.
 
-use super::show_button;
+use super::{show_button, tight};
 use crate::view::{Mark, Row};
 use adw::prelude::*;
 use gettextrs::gettext;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
 
 /// Fills a list box with [`Row`]s; a line that is there already is changed.
 pub struct Rows {
     list: gtk::ListBox,
     /// Hidden together with the list, when there is nothing in it.
     around: Option<gtk::Widget>,
-    lines: RefCell<Vec<(Row, Line)>>,
+    lines: Rc<RefCell<Vec<(Row, Line)>>>,
+    is_tight: Rc<Cell<bool>>,
 }
 
 impl Rows {
     /// Of a list, and what is hidden with it.
     #[must_use]
     pub fn new(list: gtk::ListBox, around: Option<gtk::Widget>) -> Self {
+        let lines: Rc<RefCell<Vec<(Row, Line)>>> = Rc::default();
+        let is_tight: Rc<Cell<bool>> = Rc::default();
+        let (all, known) = (lines.clone(), is_tight.clone());
+        tight::follow(&list, move |now| {
+            known.set(now);
+            for (_, line) in all.borrow().iter() {
+                line.tighten(now);
+            }
+        });
         Self {
             list,
             around,
-            lines: RefCell::default(),
+            lines,
+            is_tight,
         }
     }
 
@@ -52,6 +64,7 @@ impl Rows {
         for ((shown, line), row) in lines.iter_mut().zip(rows) {
             if shown != row {
                 line.show(row);
+                line.tighten(self.is_tight.get());
                 *shown = row.clone();
             }
         }
@@ -62,7 +75,10 @@ impl Rows {
 pub struct Line {
     /// What goes into a list.
     pub row: adw::ActionRow,
+    /// It says something.
     image: gtk::Image,
+    /// It says nothing that the title does not say.
+    picture: gtk::Image,
     spinner: gtk::Spinner,
     value: gtk::Label,
     button: gtk::Button,
@@ -81,19 +97,28 @@ impl Line {
         let image = gtk::Image::builder()
             .accessible_role(gtk::AccessibleRole::Img)
             .build();
+        let picture = gtk::Image::builder()
+            .accessible_role(gtk::AccessibleRole::Presentation)
+            .build();
         let spinner = gtk::Spinner::new();
         row.add_prefix(&image);
+        row.add_prefix(&picture);
         row.add_prefix(&spinner);
         let value = gtk::Label::builder()
             .css_classes(["dim-label", "numeric"])
             .xalign(1.0)
             .build();
-        let button = gtk::Button::builder().valign(gtk::Align::Center).build();
+        let button = gtk::Button::builder()
+            .valign(gtk::Align::Center)
+            .margin_top(6)
+            .margin_bottom(6)
+            .build();
         row.add_suffix(&value);
         row.add_suffix(&button);
         Self {
             row,
             image,
+            picture,
             spinner,
             value,
             button,
@@ -110,10 +135,18 @@ impl Line {
         self.show_mark(row.mark);
     }
 
+    /// Leaves room to the title by a button with more lines, or not.
+    fn tighten(&self, is_tight: bool) {
+        if let Some(label) = self.button.child().and_downcast::<gtk::Label>() {
+            label.set_wrap(is_tight);
+            label.set_max_width_chars(if is_tight { 1 } else { -1 });
+        }
+    }
+
     fn show_mark(&self, mark: Mark) {
         let (icon, colour, word) = match mark {
             Mark::None | Mark::Busy => (None, None, gettext("Being done")),
-            Mark::Icon(name) => (Some(name), None, String::new()),
+            Mark::Icon(_) => (None, None, String::new()),
             Mark::Good => (
                 Some("object-select-symbolic"),
                 Some("success"),
@@ -137,6 +170,12 @@ impl Line {
         };
         self.spinner.set_visible(mark == Mark::Busy);
         self.spinner.set_spinning(mark == Mark::Busy);
+        let picture = match mark {
+            Mark::Icon(name) => Some(name),
+            Mark::None | Mark::Good | Mark::Careful | Mark::Bad | Mark::Busy | Mark::Later => None,
+        };
+        self.picture.set_visible(picture.is_some());
+        self.picture.set_icon_name(picture);
         self.image.set_visible(icon.is_some());
         self.image.set_icon_name(icon);
         for class in COLOURS {

@@ -58,7 +58,7 @@ fn a_question_can_be_answered() {
     assert_eq!(told(&in_the_way), ["asked Urgent cancel"]);
     assert_eq!(
         notices(&in_the_way, NOW_USEC)[0].body,
-        "apt forbids to shut down"
+        "Apt forbids to shut down"
     );
 }
 
@@ -74,7 +74,7 @@ fn a_hand_off_that_failed_is_news_once() {
         let notices = notices(&samples::ended(reason, "the ramdisk is gone"), NOW_USEC);
         assert_eq!(notices.len(), 1);
         assert!(notices[0].only_news);
-        assert_eq!(notices[0].body, "the ramdisk is gone");
+        assert_eq!(notices[0].body, "The ramdisk is gone");
     }
 }
 

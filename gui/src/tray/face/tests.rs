@@ -27,7 +27,7 @@ fn a_lender_reads_what_is_the_case() {
         (
             samples::armed(),
             &[
-                "Waiting for a paired machine",
+                "Waiting for a paired computer",
                 "-",
                 "[Hand Over Without Waiting]",
                 "[Stop Waiting]",
@@ -47,7 +47,7 @@ fn a_lender_reads_what_is_the_case() {
             samples::in_the_way(),
             &[
                 "Workstation wants to boot from here",
-                "apt forbids to shut down",
+                "Apt forbids to shut down",
                 "-",
                 "[Not Now]",
             ],

@@ -99,6 +99,15 @@ fn writing_a_stick_is_told_from_the_beginning_to_each_end() {
         of(JobState::Cancelled, JobPhase::None).end,
         Some(StickEnd::Cancelled)
     );
+    let image = Writing::of(
+        Some(&job(JobKind::SaveStick, JobState::Running)),
+        "Workstation",
+    );
+    assert_ne!(
+        (&image.heading, image.icon),
+        (&writing.heading, writing.icon)
+    );
+    assert_eq!(image.heading, Writing::asked_for(true).heading);
     let failed = of(JobState::Failed, JobPhase::None);
     assert_eq!(
         (failed.end, failed.text.as_str()),
