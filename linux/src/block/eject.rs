@@ -9,16 +9,22 @@ use crate::error::{Result, Tried};
 /// (drivers/scsi/scsi_ioctl.c).
 const EJECT: libc::Ioctl = 0x5309;
 
+/// `SCSI_IOCTL_DOORUNLOCK` (include/scsi/scsi_ioctl.h): while somebody has it open, the kernel
+/// keeps the medium in.
+const UNLOCK: libc::Ioctl = 0x5381;
+
 /// Stops a drive that can be taken out; it has no medium then until it is plugged in again.
 /// Write everything out before.
 pub fn eject(drive: BorrowedFd<'_>) -> Result<()> {
-    // SAFETY: this request takes no argument, and the descriptor is open for the call.
-    #[allow(unsafe_code)]
-    let done = unsafe { libc::ioctl(drive.as_raw_fd(), EJECT, 0) };
-    match done {
-        0 => Ok(()),
-        _ => Err(io::Error::last_os_error()).tried(|| "cannot eject the drive".into()),
+    for request in [UNLOCK, EJECT] {
+        // SAFETY: neither request takes an argument, and the descriptor is open for the call.
+        #[allow(unsafe_code)]
+        let done = unsafe { libc::ioctl(drive.as_raw_fd(), request, 0) };
+        if done != 0 {
+            return Err(io::Error::last_os_error()).tried(|| "cannot eject the drive".into());
+        }
     }
+    Ok(())
 }
 
 #[cfg(test)]
