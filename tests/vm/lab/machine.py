@@ -96,6 +96,10 @@ class Machine:
         """Loses all packets of a NIC; the machine keeps its carrier."""
         self._network.silence(self._taps[nic], silent)
 
+    def set_packet_size(self, size, nic="nic0"):
+        """Lets packets of so many bytes through, as a switch does; larger ones are lost."""
+        self._network.set_packet_size(self._taps[nic], size)
+
     def plug_nic(self, nic, mac):
         """Plugs in a fast network adapter that is on the cable, as Thunderbolt would."""
         self._taps[nic] = tap = self._network.socket()
@@ -103,11 +107,12 @@ class Machine:
         self.monitor.ask("device_add", driver="virtio-net-pci", id=f"{nic}-device", netdev=nic, mac=mac,
                          romfile="", bus="port0")
 
-    def plug_usb_nic(self, mac, nic="usbnic"):
-        """Plugs in a USB network adapter that is on the cable."""
+    def plug_usb_nic(self, mac, nic="usbnic", port=None):
+        """Plugs in a USB network adapter that is on the cable; `port` is one of the controller's four."""
         self._taps[nic] = tap = self._network.socket()
         self.monitor.ask_person(f"netdev_add {_netdev(nic, tap)}")
-        self.monitor.ask("device_add", driver="usb-net", id=f"{nic}-device", netdev=nic, mac=mac, bus="xhci.0")
+        self.monitor.ask("device_add", driver="usb-net", id=f"{nic}-device", netdev=nic, mac=mac, bus="xhci.0",
+                         **({"port": port} if port else {}))
 
     def unplug_usb_nic(self, nic="usbnic"):
         """Pulls it out."""

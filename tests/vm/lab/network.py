@@ -48,6 +48,10 @@ class Network:
         """Loses every packet of a tap, while both ends keep their carrier."""
         self.run(f"ip link set {tap} nomaster" if silent else f"ip link set {tap} master {BRIDGE}")
 
+    def set_packet_size(self, tap, size):
+        """Loses packets to a machine that are larger, without a word."""
+        self.run(f"ip link set {tap} mtu {size}")
+
     def close(self):
         """The namespace goes with its last program."""
         self._holder.stdin.close()

@@ -6,6 +6,10 @@ GOING_DOWN = r"Stopped target .*multi-user\.target"
 # The ramdisk's lines, and only those, have this in front.
 OURS = r"stiefel: "
 
+# Before a loan, on both.
+NO_CABLE = OURS + r"NO CABLE IS IN"
+CABLE_IN = OURS + r"A cable is in"
+
 # On the borrower, from its stick.
 SEARCHING = OURS + r"Searching "
 FOUND_ASLEEP = OURS + r"Found .* asking it to lend"
@@ -13,7 +17,11 @@ FETCHED = OURS + r"Fetched ([\d.]+) MiB; all of it is authentic"
 STARTING_LENT = OURS + r"Starting the system of "
 LENT_TO = OURS + r".* is lent to (.+)\. Waiting until it is back"
 # In the lent system, before its own init.
+NOT_IN = OURS + r"The cable to .* is not in"
 ATTACHED = OURS + r"The disk of .* is attached"
+FROZEN = OURS + r"No connection to .*: this system waits"
+GOES_ON = OURS + r".* is back after (\d+) s"
+TAKEN_OVER = OURS + r".* was killed\. Another one has taken its place"
 
 # On the lender, in its ramdisk.
 SERVING = OURS + r"Ready: offering "
