@@ -31,9 +31,12 @@ class Boot:
 
 
 class Machine:
-    """Made by Lab.machine(); switched on at once, off by kill() at the latest."""
+    """Made by Lab.machine(); switched on at once, off by kill() at the latest.
 
-    def __init__(self, lab, name, boot, mac, memory_mib=MEMORY_MIB, processors=1):
+    `devices` are QEMU's words for what else it has.
+    """
+
+    def __init__(self, lab, name, boot, mac, memory_mib=MEMORY_MIB, processors=1, devices=()):
         self.name = name
         self.mac = mac
         self._network = lab.network
@@ -43,7 +46,7 @@ class Machine:
             words, fds, sockets = _sockets(far_ends, self._stack)
             command = (_base(name, memory_mib, processors, lab.accelerator, boot.firmware) + words
                        + self._plug_nic("nic0", mac)
-                       + firmware.words(boot.firmware, lab.private / f"{name}.firmware") + _boot(boot))
+                       + firmware.words(boot.firmware, lab.private / f"{name}.firmware") + _boot(boot) + [*devices])
             log = self._stack.enter_context(open(lab.out / f"{name}.qemu.log", "wb"))
             self.switched_on = lab.now()
             self._qemu = subprocess.Popen(
