@@ -39,7 +39,7 @@ SCHEMES = {"light": "default", "dark": "prefer-dark"}
 WIDTHS = {"narrow": NARROW, "wide": WIDE}
 TALL = 1500
 # What is shown in docs/pictures and by software centres, and how long until there is something to see in it.
-DOCS = {"ready": ("ready", 0), "announced": ("announced-asking", 0), "lent": ("borrower-held", 70),
+DOCS = {"ready": ("ready", 0), "announced": ("announced-asking", 0), "lent": ("borrower-held", 100),
         "frozen": ("borrower-frozen", 0)}
 # A picture is taken when two looks in a row were the same; something may move all the time.
 LOOKS = 4
