@@ -51,10 +51,10 @@ class Loan:
 
     # Several steps at once
 
-    def prepare(self, config=None):
+    def prepare(self, config=None, devices=()):
         """Everything before a loan: a laptop that runs, is paired, and may be woken."""
         self.make_disk(with_image=True)
-        self.boot_laptop()
+        self.boot_laptop(devices)
         if config:
             self.configure(config)
         self.pair()
@@ -80,14 +80,14 @@ class Loan:
             self.lab.accelerator = accelerator.choose(kernel)
         self.journey.facts |= {"accelerator": self.lab.accelerator, "kernel": self.release}
 
-    def boot_laptop(self):
-        """Switches the laptop on; it boots its own system from its own disk."""
+    def boot_laptop(self, devices=()):
+        """Switches the laptop on; it boots its own system from its own disk. `devices`: see Machine."""
         with open(self.lab.private / "parcel", "wb") as parcel:
             parcel.truncate(PARCEL_BYTES)
         with self.journey.leg("laptop: power-on to multi-user") as leg:
             self.laptop = self.lab.machine(
                 "laptop", Boot(disk=self.lab.private / "laptop.img", parcel=self.lab.private / "parcel"), LAPTOP_MAC,
-                processors=self.processors)
+                processors=self.processors, devices=devices)
             leg.start = self.laptop.switched_on
             leg.end = self._wait_up(self.laptop, 0, 0)
             self._check_root(self.laptop, "/dev/vda")
