@@ -88,7 +88,11 @@ async fn sit(
             None
         }
     };
-    let mut panel = Panel::new(Screen::open(), outlook.say.clone(), devices, Instant::now());
+    // The screen's own words to the kernel change what the command line said.
+    let dark_after = screen::dark_after().unwrap_or(hands::DARK_AFTER);
+    let now = Instant::now();
+    let mut panel = Panel::new(Screen::open(), outlook.say.clone(), devices, now);
+    panel.hands = Hands::new(dark_after, now);
     loop {
         let due = panel.due();
         let wake = tokio::select! {
@@ -161,7 +165,7 @@ impl Panel {
             disk: None,
             disk_failed: false,
             has_keys: false,
-            hands: Hands::new(screen::dark_after().unwrap_or(hands::DARK_AFTER), now),
+            hands: Hands::new(hands::DARK_AFTER, now),
             flow: Flow::default(),
             player: Player::default(),
             devices,
