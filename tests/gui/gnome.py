@@ -89,9 +89,9 @@ class Shell:
             raise RuntimeError(f"{script}: {answer}")
         return json.loads(answer) if answer else None
 
-    def until(self, script, what):
+    def until(self, script, what, limit=LIMIT):
         """Waits until it is true; the shell tells nobody of most of its changes."""
-        end = time.monotonic() + LIMIT
+        end = time.monotonic() + limit
         while True:
             try:
                 if self.eval(script):
