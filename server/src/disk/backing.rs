@@ -46,7 +46,7 @@ pub trait Backing: Send + Sync {
         0
     }
 
-    /// A descriptor to splice from and to, if there is one.
+    /// A descriptor to splice from, if there is one.
     fn descriptor(&self) -> Option<BorrowedFd<'_>> {
         None
     }
