@@ -4,7 +4,7 @@ from lab import DESKTOP_MAC, laptop, words
 from lab.loan import BOOT_SECONDS, PAIRING, STEP_SECONDS
 from lab.machine import Boot
 
-FILE = "/root/pairing"
+FILE = "/srv/pairing"
 _PARCEL_BYTES = 1 << 20
 
 
