@@ -185,9 +185,13 @@ impl App {
         if self.hold.borrow().is_none() {
             self.hold.replace(Some(self.app.hold()));
         }
-        self.tray
-            .borrow_mut()
-            .get_or_insert_with(|| Tray::start(&self.app, &self.bus.runtime()))
+        let mut tray = self.tray.borrow_mut();
+        // A host that reads the menu while it changes may keep what it has read: no icon
+        // before there is something to say.
+        if tray.is_none() && matches!(picture.daemon, Daemon::Asked) {
+            return;
+        }
+        tray.get_or_insert_with(|| Tray::start(&self.app, &self.bus.runtime()))
             .show(&picture);
     }
 

@@ -51,6 +51,12 @@ impl Built {
     }
 }
 
+/// Names a row that holds others: the platform names only the line that opens it.
+pub fn name(row: &adw::ExpanderRow, text: &str) {
+    let widget: &gtk::Widget = row.upcast_ref();
+    widget.update_property(&[gtk::accessible::Property::Label(text)]);
+}
+
 /// Shows what there is to press; hidden if there is nothing.
 pub fn show_button(widget: &gtk::Button, button: Option<&Button>) {
     widget.set_visible(button.is_some());

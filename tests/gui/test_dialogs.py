@@ -1,9 +1,56 @@
-"""The pages of the preferences, and the image file: each is opened, used, and has its effect."""
+"""The main menu, the pages of the preferences, and the image file: each is opened, used, and has its effect."""
 
 import stat
 
-from desk import PAIRING, SETTINGS
+from desk import DRIVE, LINK, PAIRING, SETTINGS
 from test_window import Lender
+
+
+class MainMenu(Lender):
+    def open(self, entry):
+        self.desk.screen.keys("F10")
+        self.press(entry, "menu item")
+
+    def test_each_entry_opens_what_it_says(self):
+        self.launch()
+        self.see("Ready to Lend", "heading")
+        for entry, seen in [
+            ("Preferences", "Run in the Background"),
+            ("Help", "What It Does"),
+            ("About Lend My Disk", "The Stiefelsystem contributors"),
+            ("Pair a Computer…", "Continue"),
+        ]:
+            with self.subTest(entry):
+                self.open(entry)
+                self.see(seen)
+                self.desk.screen.keys("Escape")
+                self.see_no_more(seen)
+        self.open("Keyboard Shortcuts")
+        self.see("Check this computer again")
+
+    def test_the_machine_is_looked_at_again(self):
+        self.launch()
+        self.see("Ready to Lend", "heading")
+        # It is not noticed by itself.
+        (self.machine / "boot/initrd.img-simulated").unlink()
+        self.open("Check This Computer Again")
+        self.see("Almost Ready to Lend", "heading")
+
+    def test_the_ramdisk_is_made_again(self):
+        self.launch()
+        self.see("Ready to Lend", "heading")
+        self.open("Make the Ramdisk Again")
+        self.wait_for_job("update-image", "done")
+
+    def test_what_makes_no_sense_cannot_be_chosen(self):
+        self.become("borrower-held")
+        self.launch()
+        self.see("Running From Laptop", "heading")
+        self.desk.screen.keys("F10")
+        self.see("Help", "menu item")
+        usable = self.desk.eyes.buttons(self.app.pid)
+        for entry in ("Pair a Computer…", "Make the Ramdisk Again"):
+            self.assertNotIn(entry, usable)
 
 
 class Pages(Lender):
@@ -23,6 +70,13 @@ class Pages(Lender):
     def in_a_list(self):
         focused = self.desk.eyes.focused(self.app.pid)
         return focused and focused.get_role_name() == "list item"
+
+    def test_a_connection_is_taken_out_of_use(self):
+        self.open("connections")
+        link = "/org/stiefelsystem/Stiefel1/links/enx00e04c680001"
+        self.assertEqual(self.property("Policy", LINK, link), "dedicated")
+        self.pick("USB Network Adapter · enx00e04c680001", "End")
+        self.wait(lambda: self.property("Policy", LINK, link) == "ignore", "the policy of the link")
 
     def test_what_a_cable_brings_about(self):
         self.open("connections")

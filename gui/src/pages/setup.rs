@@ -1,7 +1,7 @@
 //! What has to be done before this machine can lend.
 
 use crate::view::{Button, Row, Setup};
-use crate::widgets::{Built, Cable, Line, Rows, show_button, show_text};
+use crate::widgets::{self, Built, Cable, Line, Rows, show_button, show_text};
 use adw::prelude::*;
 use gettextrs::gettext;
 use std::cell::RefCell;
@@ -47,6 +47,7 @@ impl SetupPage {
         show_text(&self.body, &view.body);
         self.open.show(&view.open);
         self.good.set_title(&view.good_title);
+        widgets::name(&self.good, &view.good_title);
         self.good.set_visible(!view.good.is_empty());
         let mut rows = self.good_rows.borrow_mut();
         if rows.iter().map(|(row, _)| row).eq(&view.good) {

@@ -6,6 +6,7 @@ use crate::app::App;
 use crate::assistant::Assistant;
 use crate::bus::Ask;
 use crate::view::{LinkChoice, PairingChoice};
+use crate::widgets;
 use adw::prelude::*;
 use gettextrs::gettext;
 use gtk::glib;
@@ -152,6 +153,7 @@ impl PairingList {
 impl PairingRow {
     fn show(&self, pairing: &PairingChoice) {
         self.row.set_title(&pairing.name);
+        widgets::name(&self.row, &pairing.name);
         self.row.set_subtitle(&pairing.text);
         // What is being typed is not taken away.
         if !self.name.is_focus() && self.name.text() != pairing.name {
