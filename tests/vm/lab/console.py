@@ -12,6 +12,10 @@ _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b
 # After one of these a machine waits for a person; so should the test not.
 _HOPELESS = re.compile(r"Kernel panic - not syncing|You are in emergency mode|Entering emergency mode"
                        r"|\(initramfs\)|grub rescue>|No bootable device")
+# How a kernel begins to tell what went wrong, before it says what it does about it.
+_OOPS = re.compile(r"BUG: |kernel BUG at |Oops: |general protection fault|stack segment: |invalid opcode: |double fault: ")
+# Of one: these many lines have its registers and the beginning of its calls, and its beginning is as long at most.
+_OOPS_LINES, _OOPS_HEAD_LINES = 40, 6
 
 
 class Console:
@@ -53,7 +57,7 @@ class Console:
                     if match := wanted.search(text):
                         return match, when
                     if hopeless and _HOPELESS.search(text):
-                        raise Died(f"{self.name}: {text.strip()!r} while waiting for {pattern!r}")
+                        raise Died(f"{self.name}: {text.strip()!r} while waiting for {pattern!r}" + self._oops(at))
                 if unfinished and (match := wanted.search(self._pending)):
                     return match, time.monotonic() - self._zero
                 if not self._open:
@@ -78,6 +82,15 @@ class Console:
     def drain(self):
         """Reads to the end; for a machine that is off."""
         self._reader.join()
+
+    def _oops(self, end):
+        """What the kernel told of its last accident before line `end`, to go behind a sentence."""
+        begins = [at for at, (_, text) in enumerate(self.lines[:end]) if _OOPS.search(text)]
+        if not begins:
+            return ""
+        # More than one line at its beginning looks like one.
+        first = min(at for at in begins if at >= begins[-1] - _OOPS_HEAD_LINES)
+        return "\n" + "\n".join(_stamped(*line) for line in self.lines[first:min(end, first + _OOPS_LINES)])
 
     def _read(self):
         decode = codecs.getincrementaldecoder("utf-8")("replace").decode

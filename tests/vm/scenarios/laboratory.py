@@ -1,7 +1,10 @@
 """The laboratory's own checks: each one fails when what it looks for is there."""
 
+import socket
+
 from lab import secrets, traces
-from lab.errors import LabError
+from lab.console import Console
+from lab.errors import Died, LabError
 from lab.loan import WITNESS, Loan
 
 _SECRET = "$(grep -ohE '[0-9a-f]{64}' /var/lib/stiefelsystem/pairings/* | head -n 1)"
@@ -45,6 +48,8 @@ def play(lab, journey, installed):
                 return
             raise LabError(f"{check.__name__} does not see {what}")
 
+    with journey.leg("seen: what a kernel said before it stopped"):
+        _accident_is_told(lab)
     secret = secrets.of_initramfs(loan.stick() / "initramfs.img")
     log = lab.private / "console"
     for what, content in (("digits", secret.encode()), ("bytes", bytes.fromhex(secret))):
@@ -66,3 +71,33 @@ def play(lab, journey, installed):
     must_be_seen("another file", loan.check_witness)
     loan.check_clean()
     must_be_seen("a file system without an accident", loan.check_clean, clean=False)
+
+
+# What a kernel says of an accident, shortened; the first is not the one that it stops for.
+ACCIDENTS = """\
+BUG: unable to handle page fault for address: 0000000000000001
+RIP: 0010:first+0x1/0x2
+---[ end trace 0000000000000000 ]---
+""" + "of something else\n" * 50 + """\
+BUG: unable to handle page fault for address: 0000000000000002
+#PF: supervisor read access in kernel mode
+Oops: Oops: 0000 [#2] PREEMPT SMP
+RIP: 0010:second+0x1/0x2
+Kernel panic - not syncing: Fatal exception in interrupt
+"""
+
+
+def _accident_is_told(lab):
+    """The error has all of the last one."""
+    near, far = socket.socketpair()
+    with near, far:
+        console = Console("broken", near, lab.out / "broken.log", lab.zero)
+        far.sendall(ACCIDENTS.encode())
+        try:
+            console.wait("never", 10)
+        except Died as error:
+            told = str(error)
+        far.close()
+        console.drain()
+    if "0002" not in told or "second" not in told or "first" in told:
+        raise LabError(f"of an accident is told:\n{told}")
