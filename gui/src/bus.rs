@@ -14,6 +14,7 @@
 
 mod asking;
 mod client;
+mod mirror;
 mod objects;
 mod refusal;
 

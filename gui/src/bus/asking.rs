@@ -7,7 +7,6 @@ use stiefel_dbus::names;
 use stiefel_dbus::proxy::{
     DriveProxy, HandOffProxy, JobProxy, LoanProxy, ManagerProxy, PairingProxy, SettingsProxy,
 };
-use zbus::message::Sequence;
 use zbus::proxy::{CacheProperties, MethodFlags, ProxyImpl};
 use zbus::zvariant::{ObjectPath, OwnedObjectPath, Value};
 use zbus::{Connection, Proxy};
@@ -15,15 +14,8 @@ use zbus::{Connection, Proxy};
 const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
 const OBJECT_MANAGER: &str = "org.freedesktop.DBus.ObjectManager";
 
-/// Everything that the daemon has.
-pub(super) struct Looked {
-    pub(super) objects: Objects,
-    /// What was signalled later is not in there.
-    pub(super) at: Sequence,
-}
-
-/// Reads everything.
-pub(super) async fn look(bus: Connection) -> zbus::Result<Looked> {
+/// Reads everything that the daemon has.
+pub(super) async fn look(bus: Connection) -> zbus::Result<Objects> {
     let call = bus.call_method(
         Some(names::SERVICE),
         names::ROOT,
@@ -54,8 +46,7 @@ pub(super) async fn look(bus: Connection) -> zbus::Result<Looked> {
             Err(_) => {}
         }
     }
-    let at = managed.recv_position();
-    Ok(Looked { objects, at })
+    Ok(objects)
 }
 
 /// Asks that what moves be measured; whether that is granted shows by itself.

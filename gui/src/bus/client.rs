@@ -1,10 +1,10 @@
 //! Keeps the picture true: selects what happened, applies it, publishes.
 //!
-//! The signals are subscribed to first, then everything is read; what was
-//! signalled after the answer left the daemon is applied once more on top of it.
+//! The signals are subscribed to first, then everything is read.
 
-use super::asking::{self, Looked};
-use super::objects::{Interfaces, Objects, Properties};
+use super::asking;
+use super::mirror::Mirror;
+use super::objects::Objects;
 use super::{Answer, Ask, Refusal, Request};
 use crate::picture::{Daemon, Picture};
 use futures_util::StreamExt;
@@ -16,7 +16,6 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until};
 use zbus::fdo::{DBusProxy, NameOwnerChangedStream};
 use zbus::message::Type;
-use zbus::zvariant::ObjectPath;
 use zbus::{Connection, MatchRule, Message, MessageStream};
 
 /// The daemon answers in milliseconds, and starts in less than a second; who
@@ -57,7 +56,7 @@ enum Event {
     Signal(Box<Message>),
     /// The daemon's name has an owner, or none.
     Owner(bool),
-    Looked(zbus::Result<Looked>),
+    Looked(zbus::Result<Objects>),
     /// What was to be there by now is not.
     Overdue,
     Request(Request),
@@ -71,12 +70,10 @@ struct Client {
     bus: Connection,
     signals: MessageStream,
     owners: NameOwnerChangedStream,
-    objects: Objects,
+    mirror: Mirror,
     daemon: Daemon,
     /// All objects are being read.
-    look: Option<JoinHandle<zbus::Result<Looked>>>,
-    /// What came meanwhile.
-    meanwhile: Vec<Message>,
+    look: Option<JoinHandle<zbus::Result<Objects>>>,
     overdue_at: Option<Instant>,
     /// Somebody watches what moves all the time.
     watching: bool,
@@ -105,10 +102,9 @@ impl Client {
             bus,
             signals,
             owners,
-            objects: Objects::default(),
+            mirror: Mirror::default(),
             daemon: Daemon::Asked,
             look: None,
-            meanwhile: Vec::new(),
             overdue_at: None,
             watching: false,
             publish,
@@ -147,12 +143,7 @@ impl Client {
 
     fn apply(&mut self, event: Event) {
         match event {
-            Event::Signal(message) => {
-                self.take(&message);
-                if self.look.is_some() {
-                    self.meanwhile.push(*message);
-                }
-            }
+            Event::Signal(message) => self.mirror.take(*message),
             Event::Owner(true) => {
                 // An answer of the one before says nothing of this one.
                 self.look = None;
@@ -171,7 +162,7 @@ impl Client {
     }
 
     fn publish(&self) {
-        let picture = self.objects.picture(self.daemon.clone());
+        let picture = self.mirror.picture(self.daemon.clone());
         self.publish.send_if_modified(|last| {
             let news = *last != picture;
             *last = picture;
@@ -184,38 +175,39 @@ impl Client {
         if self.look.is_some() {
             return;
         }
-        self.meanwhile.clear();
+        self.mirror.reading();
         self.look = Some(tokio::spawn(asking::look(self.bus.clone())));
         if self.daemon != Daemon::Late {
             self.overdue_at = Some(Instant::now() + LATE_AFTER);
         }
     }
 
-    fn looked(&mut self, looked: zbus::Result<Looked>) {
+    fn looked(&mut self, looked: zbus::Result<Objects>) {
         self.look = None;
         self.overdue_at = None;
         match looked {
-            Ok(looked) => {
-                self.objects = looked.objects;
-                for message in std::mem::take(&mut self.meanwhile) {
-                    if message.recv_position() > looked.at {
-                        self.take(&message);
-                    }
-                }
+            Ok(objects) => {
+                self.mirror.read(objects);
                 self.daemon = Daemon::Here;
                 if self.watching {
                     // Whoever measures may be a new one that knows of no subscriber.
                     tokio::spawn(asking::watch(self.bus.clone(), true));
                 }
             }
-            Err(zbus::Error::MethodError(_, Some(why), _)) => self.daemon = Daemon::Gone(why),
-            Err(error) => self.daemon = Daemon::Gone(error.to_string()),
+            Err(error) => {
+                self.mirror.gave_up();
+                self.daemon = Daemon::Gone(match error {
+                    zbus::Error::MethodError(_, Some(why), _) => why,
+                    error => error.to_string(),
+                });
+            }
         }
     }
 
     fn vanished(&mut self) {
         self.look = None;
-        let picture = self.objects.picture(self.daemon.clone());
+        self.mirror.gave_up();
+        let picture = self.mirror.picture(self.daemon.clone());
         match self.daemon {
             Daemon::Here | Daemon::Resting if picture.is_at_rest() => {
                 self.overdue_at = None;
@@ -248,34 +240,6 @@ impl Client {
             let _ = request.answer.send(answer);
         });
     }
-
-    /// Takes note of a signal; one that cannot be read is none of ours.
-    fn take(&mut self, message: &Message) {
-        let header = message.header();
-        let (Some(path), Some(member)) = (header.path(), header.member()) else {
-            return;
-        };
-        let body = message.body();
-        match member.as_str() {
-            "PropertiesChanged" => {
-                let read = body.deserialize::<(&str, Properties, Vec<&str>)>();
-                if let Ok((interface, changed, _)) = read {
-                    self.objects.change(path.as_str(), interface, changed);
-                }
-            }
-            "InterfacesAdded" => {
-                if let Ok((path, interfaces)) = body.deserialize::<(ObjectPath<'_>, Interfaces)>() {
-                    self.objects.add(path.as_str(), interfaces);
-                }
-            }
-            "InterfacesRemoved" => {
-                if let Ok((path, interfaces)) = body.deserialize::<(ObjectPath<'_>, Vec<&str>)>() {
-                    self.objects.remove(path.as_str(), &interfaces);
-                }
-            }
-            _ => {}
-        }
-    }
 }
 
 impl Drop for Client {
@@ -286,7 +250,7 @@ impl Drop for Client {
     }
 }
 
-async fn done(look: &mut Option<JoinHandle<zbus::Result<Looked>>>) -> zbus::Result<Looked> {
+async fn done(look: &mut Option<JoinHandle<zbus::Result<Objects>>>) -> zbus::Result<Objects> {
     match look {
         Some(task) => match task.await {
             Ok(looked) => looked,
