@@ -1,10 +1,12 @@
 //! The borrower's way: from the search to the lent system's kernel, loaded and ready to be
 //! started. The ramdisk goes it from its stick, `stiefelctl borrow` from a running system.
 
+mod fastest;
 pub mod wires;
 
 use crate::discovery::{Found, LinkFilter, Seeker};
 use crate::fetch::{FetchError, Fetched, fetch};
+use fastest::Fastest;
 use rustix::io::Errno;
 use std::io::{self, Write};
 use std::net::SocketAddrV6;
@@ -16,6 +18,7 @@ use stiefel_core::pairing::Name;
 use stiefel_core::ticket::{AttachTicket, FetchTicket, Session, TICKET_PATH, Ticket};
 use stiefel_linux::kexec;
 use stiefel_linux::links::Links;
+use tokio::time::timeout_at;
 use zeroize::Zeroizing;
 
 /// Who goes on in the lent system: the init of its own initramfs.
@@ -111,7 +114,7 @@ pub enum NotLoaded {
 }
 
 /// Searches on the interfaces that `filter` lets pass, wakes the lender, and goes on until its
-/// system is here. Cancel-safe: what was fetched is dropped.
+/// system is here, which comes over the fastest of the interfaces that lead to it. Cancel-safe: what was fetched is dropped.
 ///
 /// # Errors
 /// The kernel has no IPv6, or the list of interfaces is lost.
@@ -121,23 +124,34 @@ pub async fn borrow(
     mut tell: impl FnMut(News<'_>),
 ) -> io::Result<Borrowed> {
     let mut seeker = Seeker::open(&ticket.pairing, filter)?;
+    let mut fastest = Fastest::none();
     loop {
-        let (address, nonces) = match seeker.next().await? {
-            Found::OtherVersion { version } => {
+        let found = match fastest.until() {
+            None => Some(seeker.next().await?),
+            Some(until) => timeout_at(until, seeker.next()).await.ok().transpose()?,
+        };
+        let way = match found {
+            None => fastest.give_up(),
+            Some(Found::OtherVersion { version }) => {
                 tell(News::OtherVersion(version));
-                continue;
+                None
             }
-            Found::Lender {
+            Some(Found::Lender {
                 offer,
                 nonces,
                 address,
-            } => {
+            }) => {
                 tell(News::Heard(&offer));
-                if offer.standing != Standing::Offering {
-                    continue;
+                match offer.standing {
+                    Standing::Offering => {
+                        fastest.answered(address.scope_id(), (address, nonces), &seeker.speeds()?)
+                    }
+                    _ => None,
                 }
-                (address, nonces)
             }
+        };
+        let Some((address, nonces)) = way else {
+            continue;
         };
         match take(ticket, address, nonces, &mut tell).await {
             Ok(fetched) => {

@@ -6,5 +6,5 @@ mod seeker;
 mod wired;
 
 pub use answerer::{Answerer, Event};
-pub use seeker::{Found, Seeker};
+pub use seeker::{Found, Seeker, Speeds};
 pub use wired::LinkFilter;

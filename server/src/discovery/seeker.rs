@@ -2,7 +2,7 @@
 
 use super::wired::{LinkFilter, Wired};
 use crate::sockets::{datagrams, random};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::{SocketAddr, SocketAddrV6};
 use std::time::Instant;
@@ -31,6 +31,9 @@ pub enum Found {
         version: u8,
     },
 }
+
+/// Mbit/s by an interface's index; 0 where nobody knows.
+pub type Speeds = BTreeMap<u32, u32>;
 
 /// Searches the lender of a pairing on all wired interfaces at once.
 pub struct Seeker {
@@ -66,6 +69,18 @@ impl Seeker {
         let mut links = self.wired.list()?;
         links.retain(|link| self.asked.contains(&link.index));
         Ok(links.into_iter().map(|link| link.name).collect())
+    }
+
+    /// The speeds of the interfaces that are asked on and have a cable in.
+    ///
+    /// # Errors
+    /// The list of interfaces is lost.
+    pub fn speeds(&mut self) -> io::Result<Speeds> {
+        let links = self.wired.list()?.into_iter();
+        let asked = links.filter(|link| link.carrier && self.asked.contains(&link.index));
+        Ok(asked
+            .map(|link| (link.index, link.speed_mbps.unwrap_or(0)))
+            .collect())
     }
 
     /// Asks every second, and at once on interfaces that come up, until our
