@@ -211,7 +211,7 @@ impl Daemon {
             Happening::PoweredOff(result) => self.powered_off(result, now),
             // The loop lets `call` answer those.
             Happening::Asked(_) => {}
-            Happening::LastLoan(loan) => self.last_loan = Some(loan),
+            Happening::LastLoan(loan) => self.lent(loan),
             Happening::Claimed(interfaces, trouble) => {
                 self.claimed = interfaces;
                 self.claim_trouble = trouble;

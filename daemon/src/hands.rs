@@ -6,7 +6,9 @@
 use crate::world::claims::Claimer;
 use crate::world::marker::Marker;
 use crate::world::simulated::Turnstile;
-use crate::world::{Doing, Happening, Kexec, Machine, Plan, Reporter, Session, Survey, Trouble};
+use crate::world::{
+    Doing, Farewell, Happening, Kexec, Machine, Plan, Reporter, Session, Survey, Trouble,
+};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,6 +28,8 @@ pub enum Order {
     Undo(Step),
     /// Reboot into the loaded kernel.
     Leave,
+    /// Tell people at terminals when this system shuts down, or that it does not after all.
+    Announce(Option<Farewell>),
     /// Switch the machine off; with `force`, although a program forbids it.
     PowerOff {
         /// Whether it may not.
@@ -49,13 +53,17 @@ pub struct Hands {
     pub turnstile: Turnstile,
     /// The lock against suspending.
     pub sleep_lock: Option<OwnedFd>,
+    /// What people at terminals were told last.
+    pub farewell: Option<Farewell>,
 }
 
 impl Hands {
     /// Carries out orders until there are no more.
     pub async fn work(mut self, mut orders: mpsc::Receiver<Order>, reporter: Reporter) {
         while let Some(order) = orders.recv().await {
-            let happening = self.obey(order, &reporter).await;
+            let Some(happening) = self.obey(order, &reporter).await else {
+                continue;
+            };
             if reporter.send(happening).await.is_err() {
                 return;
             }
@@ -84,7 +92,8 @@ impl Hands {
         patiently(self.session.going_down()).await.unwrap_or(false)
     }
 
-    async fn obey(&mut self, order: Order, reporter: &Reporter) -> Happening {
+    /// What is to be reported, if it is.
+    async fn obey(&mut self, order: Order, reporter: &Reporter) -> Option<Happening> {
         let (event, complaint) = match order {
             Order::Do(step, plan) => self.do_step(step, *plan, reporter).await,
             Order::Undo(step) => {
@@ -100,10 +109,20 @@ impl Hands {
             }
             Order::PowerOff { force } => {
                 let done = patiently(self.session.power_off(force)).await;
-                return Happening::PoweredOff(done);
+                return Some(Happening::PoweredOff(done));
+            }
+            Order::Announce(farewell) => {
+                let before = self.farewell.take();
+                self.farewell.clone_from(&farewell);
+                // The bus, and with it every window, tells the same.
+                if let Err(Trouble(text)) = patiently(self.session.announce(farewell, before)).await
+                {
+                    tracing::warn!("{text}");
+                }
+                return None;
             }
         };
-        Happening::Report(event, complaint)
+        Some(Happening::Report(event, complaint))
     }
 
     async fn do_step(

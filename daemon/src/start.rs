@@ -110,6 +110,7 @@ async fn run(options: Options) -> anyhow::Result<()> {
         marker: Marker::new(&paths),
         turnstile,
         sleep_lock: None,
+        farewell: None,
     };
     hands.clean_up().await;
 

@@ -242,6 +242,15 @@ pub struct Plan {
     pub permits: Permits,
 }
 
+/// What people at terminals are told before this system shuts down by itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Farewell {
+    /// One sentence about the reason.
+    pub why: String,
+    /// When, microseconds since the epoch.
+    pub at_usec: u64,
+}
+
 /// What the kernel gets to start.
 #[derive(Debug)]
 pub struct Parcel {
@@ -264,6 +273,10 @@ pub trait Session: Send + Sync {
     fn reboot_by_kexec(&self) -> Doing<'_, Infallible>;
     /// Switches the machine off in good order; with `force`, although a program forbids it.
     fn power_off(&self, force: bool) -> Doing<'_, ()>;
+    /// Tells everybody who is logged in at a terminal, and again as the time comes near; or, with
+    /// `None`, that it is called off. `before` is what they were told last. Nothing is done at
+    /// that time.
+    fn announce(&self, farewell: Option<Farewell>, before: Option<Farewell>) -> Doing<'_, ()>;
     /// Whether the machine is on its way down.
     fn going_down(&self) -> Doing<'_, bool>;
     /// Reports all changes of the locks and of who is logged in, as long as the service lives.

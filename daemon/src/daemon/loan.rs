@@ -5,8 +5,8 @@ use crate::config::OnLowPower;
 use crate::hands::Order;
 use crate::request::{Answer, Refused, Reply};
 use crate::view::LoanView;
-use crate::world::Trouble;
 use crate::world::loan::{Hold, Loan};
+use crate::world::{Farewell, Trouble};
 use std::collections::BTreeSet;
 use std::time::Duration;
 use stiefel_core::preflight::{BatteryWarning, Inhibitor};
@@ -25,6 +25,8 @@ pub(super) struct Borrowing {
     empty_at: Option<Duration>,
     /// After a shutdown that failed, the next one is not tried before.
     not_before: Duration,
+    /// The end that people at terminals were told of.
+    told: Option<(Ending, Duration)>,
     closing: bool,
     detail: String,
     /// Who waits for the shutdown to begin.
@@ -79,6 +81,7 @@ impl Daemon {
             OnLowPower::GiveBack | OnLowPower::Warn => None,
         };
         self.loan.now = Some(loan);
+        self.tell_terminals(now);
     }
 
     /// Begins to shut down, or refuses; who asked is answered when it has begun.
@@ -122,6 +125,7 @@ impl Daemon {
             self.loan.closing = false;
             self.loan.detail.clone_from(why);
             self.loan.not_before = now.monotonic + LAST_WORDS;
+            self.tell_terminals(now);
         }
         for reply in self.loan.waiting.drain(..) {
             let answer = result.clone().map(|()| Answer::Done);
@@ -140,6 +144,45 @@ impl Daemon {
         if self.loan_ends_at().is_some_and(|at| at <= now.monotonic) {
             // There is no power to wait for anybody.
             self.power_off(true);
+        }
+    }
+
+    /// Tells people who see no window when this system shuts down by itself, and when it does not
+    /// after all.
+    fn tell_terminals(&mut self, now: Now) {
+        let (ending, at) = self.ending();
+        // That it happens now is for logind to tell.
+        if self.loan.closing || at.is_some_and(|at| at <= now.monotonic) {
+            return;
+        }
+        let due = at.map(|at| (ending, at));
+        if due == self.loan.told {
+            return;
+        }
+        let farewell = due.as_ref().map(|(ending, at)| {
+            let left = at.saturating_sub(now.monotonic).as_micros();
+            Farewell {
+                why: self.why(ending),
+                at_usec: now
+                    .wall_usec
+                    .saturating_add(u64::try_from(left).unwrap_or(u64::MAX)),
+            }
+        });
+        self.loan.told = due;
+        self.outbox.orders.push(Order::Announce(farewell));
+    }
+
+    fn why(&self, ending: &Ending) -> String {
+        let lender = self.loan.now.as_ref().map(|loan| loan.lender.as_str());
+        let lender = lender.filter(|name| !name.is_empty());
+        let lender = lender.unwrap_or("the lender");
+        match ending {
+            Ending::LowPower => {
+                format!("The battery of {lender} is nearly empty. Save your work.")
+            }
+            Ending::Asked | Ending::None | Ending::Unknown(_) => {
+                format!("Somebody at {lender} wants its disk back. Save your work.")
+            }
         }
     }
 

@@ -12,16 +12,21 @@ impl Daemon {
             Some(Borrower::Pairing(pairing)) => Some(pairing),
             Some(Borrower::Any) | None => None,
         };
-        self.last_loan = Some(LastLoan {
+        self.lent(LastLoan {
             borrower,
             left_usec: now.wall_usec,
             boot: self.boot.id.clone(),
             back_usec: 0,
         });
-        self.save_last_loan();
-        if let Some(pairing) = borrower {
-            self.note(pairing, |record| record.last_loan_usec = now.wall_usec);
+    }
+
+    /// This is the last loan.
+    pub(super) fn lent(&mut self, loan: LastLoan) {
+        if let Some(pairing) = loan.borrower {
+            self.note(pairing, |record| record.last_loan_usec = loan.left_usec);
         }
+        self.last_loan = Some(loan);
+        self.save_last_loan();
     }
 
     /// A boot medium was made.

@@ -120,6 +120,17 @@ impl Bench {
             .happened(Happening::Loan(Box::new(loan)), self.now());
     }
 
+    /// When people at terminals were told that the loan ends, or nothing if it was called off.
+    fn told(&mut self) -> Vec<Option<u64>> {
+        let orders = self.daemon.take_outbox().orders.into_iter();
+        orders
+            .filter_map(|order| match order {
+                Order::Announce(farewell) => Some(farewell.map(|farewell| farewell.at_usec)),
+                Order::Do(..) | Order::Undo(_) | Order::Leave | Order::PowerOff { .. } => None,
+            })
+            .collect()
+    }
+
     fn power_offs(&mut self) -> usize {
         let orders = self.daemon.take_outbox().orders;
         orders
@@ -206,6 +217,29 @@ fn a_charger_that_is_plugged_in_keeps_the_loan() {
     bench.loan(true, BatteryWarning::None);
     bench.later(600);
     assert_eq!(bench.power_offs(), 0);
+}
+
+#[test]
+fn people_at_terminals_are_told_once_of_each_end() {
+    let mut bench = Bench::new(true);
+    bench.loan(false, BatteryWarning::Low);
+    assert_eq!(bench.told(), []);
+    bench.loan(false, BatteryWarning::Critical);
+    assert_eq!(bench.told(), [Some(160_000_000)]);
+    bench.later(30);
+    bench.loan(false, BatteryWarning::Critical);
+    assert_eq!(bench.told(), []);
+    bench.loan(true, BatteryWarning::None);
+    assert_eq!(bench.told(), [None]);
+    bench.loan(false, BatteryWarning::Critical);
+    assert_eq!(bench.told(), [Some(190_000_000)]);
+    bench.later(60);
+    bench.loan(false, BatteryWarning::Critical);
+    assert_eq!(bench.told(), [], "what is under way is not called off");
+    let failed = Err(Trouble("no".into()));
+    let failed = Happening::PoweredOff(failed);
+    bench.daemon.happened(failed, bench.now());
+    assert_eq!(bench.told(), [Some(250_000_000)]);
 }
 
 #[test]

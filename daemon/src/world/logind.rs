@@ -1,6 +1,6 @@
 //! logind: locks against suspending and shutting down, and the clean way down.
 
-use super::{Doing, Happening, Reporter, Session, Trouble};
+use super::{Doing, Farewell, Happening, Reporter, Session, Trouble};
 use futures_util::StreamExt;
 use std::collections::BTreeSet;
 use std::convert::Infallible;
@@ -20,6 +20,9 @@ const CHECKED_KEXEC: u64 = 1 | 2;
 const CHECKED: u64 = 1;
 /// logind announces a shutdown at once; a logind that is silent for so long will not.
 const ANNOUNCED_WITHIN: Duration = Duration::from_secs(30);
+/// logind tells everybody of it, and does nothing when it is due: shutting down is our own task,
+/// which may be called off, or come sooner.
+const ONLY_TOLD: &str = "dry-poweroff";
 
 type RawSession = (String, u32, String, String, zvariant::OwnedObjectPath);
 /// Id, uid, user, seat, leader, class, tty, idle, since when, path.
@@ -60,6 +63,11 @@ trait Manager {
     fn session_removed(&self, id: &str, path: zvariant::ObjectPath<'_>) -> zbus::Result<()>;
     fn power_off_with_flags(&self, flags: u64) -> zbus::Result<()>;
     fn reboot_with_flags(&self, flags: u64) -> zbus::Result<()>;
+    fn set_wall_message(&self, text: &str, enable: bool) -> zbus::Result<()>;
+    fn schedule_shutdown(&self, kind: &str, at_usec: u64) -> zbus::Result<()>;
+    fn cancel_scheduled_shutdown(&self) -> zbus::Result<bool>;
+    #[zbus(property(emits_changed_signal = "false"))]
+    fn scheduled_shutdown(&self) -> zbus::Result<(String, u64)>;
     #[zbus(signal)]
     fn prepare_for_shutdown(&self, start: bool) -> zbus::Result<()>;
     #[zbus(property(emits_changed_signal = "false"))]
@@ -119,6 +127,29 @@ impl Logind {
             .map(|(_, user)| user)
             .collect();
         Ok(users.into_iter().collect())
+    }
+
+    async fn schedule(
+        &self,
+        farewell: Option<Farewell>,
+        before: Option<Farewell>,
+    ) -> zbus::Result<()> {
+        let (kind, at_usec) = self.manager.scheduled_shutdown().await?;
+        let ours = before.is_some_and(|before| before.at_usec == at_usec);
+        match farewell {
+            // A person has planned a shutdown, which everybody is told of already.
+            _ if !kind.is_empty() && !ours => {}
+            None if kind.is_empty() => {}
+            None => {
+                self.manager.cancel_scheduled_shutdown().await?;
+                self.manager.set_wall_message("", true).await?;
+            }
+            Some(Farewell { why, at_usec }) => {
+                self.manager.set_wall_message(&why, true).await?;
+                self.manager.schedule_shutdown(ONLY_TOLD, at_usec).await?;
+            }
+        }
+        Ok(())
     }
 
     async fn watch_locks(&self, reporter: &Reporter) {
@@ -218,6 +249,14 @@ impl Session for Logind {
                 .power_off_with_flags(flags)
                 .await
                 .map_err(|error| Trouble::new("cannot shut this system down", error))
+        })
+    }
+
+    fn announce(&self, farewell: Option<Farewell>, before: Option<Farewell>) -> Doing<'_, ()> {
+        Box::pin(async move {
+            self.schedule(farewell, before)
+                .await
+                .map_err(|error| Trouble::new("cannot tell who works at a terminal", error))
         })
     }
 

@@ -19,7 +19,7 @@ use tokio::sync::watch;
 
 const HELP: &str = "pair NAME | forget NAME | policy NAME ask|automatic|never | arm | disarm | begin NAME|any | confirm | cancel | update | give-back | set SETTING VALUE | \
      seek NAME [always] | seek-no-more NAME | outdated NAME | wake NAME | last-loan NAME|any LEFT-SECS-AGO [BACK-SECS-AGO] | \
-     link add NAME MAC | link remove NAME | link cable NAME off|MBPS | link driver NAME DRIVER | link policy NAME POLICY | \
+     link add NAME MAC [pci|usb|thunderbolt] | link remove NAME | link cable NAME off|MBPS | link driver NAME DRIVER | link policy NAME POLICY | \
      drive in NAME GIGABYTES MODEL [SERIAL] | drive out NAME | drive is NAME free|mounted|busy|read-only | drive holds NAME LABEL... | stick NAME DRIVE | \
      jobs at-once|by-hand|SECS | job SHARE [making|writing|verifying [SECS-LEFT]] | job done | job fail WHY | \
      loan begin LENDER | loan freeze [unplugged|no-card|connected [SECS-LEFT]] | loan resume | loan lost | loan end | loan since SECS-AGO | loan speed MBPS | \
@@ -248,8 +248,14 @@ async fn link(stage: &Stage, words: &[&str]) -> Result<String, String> {
         });
     };
     match words {
-        ["add", name, mac] => {
+        ["add", name, mac, bus @ ..] => {
             let mac = mac.parse().map_err(|error| format!("{error}"))?;
+            let (bus, device_id) = match bus {
+                [] | ["usb"] => ("usb", "0bda:8156"),
+                ["pci"] => ("pci", "8086:15fb"),
+                ["thunderbolt"] => ("thunderbolt", ""),
+                _ => return Err("pci, usb or thunderbolt".into()),
+            };
             let index = levers.plugged.fetch_add(1, Ordering::Relaxed);
             levers.links.send_modify(|links| {
                 links.push(Link {
@@ -260,8 +266,8 @@ async fn link(stage: &Stage, words: &[&str]) -> Result<String, String> {
                     carrier: true,
                     speed_mbps: 1000,
                     driver: "simulated".into(),
-                    bus: "usb".into(),
-                    device_id: "0bda:8156".into(),
+                    bus: bus.into(),
+                    device_id: device_id.into(),
                 });
             });
         }

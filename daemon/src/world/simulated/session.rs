@@ -1,6 +1,6 @@
 //! A session service that does what the script says.
 
-use super::super::{Doing, Reporter, Session, Trouble, sealed};
+use super::super::{Doing, Farewell, Reporter, Session, Trouble, sealed};
 use std::convert::Infallible;
 use std::os::fd::OwnedFd;
 use stiefel_core::preflight::Inhibitor;
@@ -58,6 +58,11 @@ impl Session for SimulatedSession {
             self.changing.send_replace(Shutdown::Begun);
             Ok(())
         })
+    }
+
+    /// There are no terminals.
+    fn announce(&self, _: Option<Farewell>, _: Option<Farewell>) -> Doing<'_, ()> {
+        Box::pin(async { Ok(()) })
     }
 
     fn going_down(&self) -> Doing<'_, bool> {
