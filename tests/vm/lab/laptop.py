@@ -52,7 +52,7 @@ def tree(generator):
 
 
 def make_disk(path, generator, network, installed, with_image=False, system=disk.LAPTOP):
-    """Writes a disk that boots by itself; `installed` is a folder from tools/install.
+    """Writes a disk that boots by itself; `installed` is a folder from tools/install, or one of packages.
 
     `path` has to be on the file system of the cache, in a folder for it alone.
     With an image, our ramdisk is made here and now, in a fraction of the time
@@ -62,13 +62,16 @@ def make_disk(path, generator, network, installed, with_image=False, system=disk
     """
     merged, overlay = path.with_suffix(".tree"), path.with_suffix(".overlay")
     try:
-        # Hard links: the cached tree is only read, and so are the files it shares.
+        packages = sorted(installed.glob("*.deb"))
+        # Hard links: the cached tree is only read, and so are the files it shares. A package's scripts may do more.
         merged.mkdir()
-        subprocess.run(["cp", "-al", f"{tree(generator)}/.", merged], check=True)
+        subprocess.run(["cp", "-a" if packages else "-al", f"{tree(generator)}/.", merged], check=True)
         _make_overlay(overlay, network, system)
-        for folder in (overlay, installed):
-            subprocess.run(["cp", "-a", "--no-preserve=ownership", "--remove-destination",
-                            f"{folder}/.", merged], check=True)
+        _copy(overlay, merged)
+        if packages:
+            _install(packages, merged)
+        else:
+            _copy(installed, merged)
         if with_image:
             _make_image(merged)
         return disk.make(path, merged, system)
@@ -97,6 +100,25 @@ def _make_overlay(root, network, system):
     _write(root / "etc/.updated", "")
     _write(root / "var/.updated", "")
     _write(root / "etc/fstab", system.fstab())
+
+
+def _copy(folder, root):
+    subprocess.run(["cp", "-a", "--no-preserve=ownership", "--remove-destination", f"{folder}/.", root], check=True)
+
+
+def _install(packages, root):
+    """As a person would, with the scripts and hooks that are run then."""
+    place = root / "tmp/packages"
+    place.mkdir()
+    for package in packages:
+        shutil.copy(package, place)
+    names = " ".join(f"/tmp/packages/{package.name}" for package in packages)
+    script = f"mount -t proc proc /proc && exec dpkg --install {names}"
+    done = subprocess.run(["unshare", "--mount", "chroot", root, "sh", "-c", script], stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    shutil.rmtree(place)
+    if done.returncode:
+        raise LabError(f"dpkg --install {names}: {done.stdout}")
 
 
 def _make_image(root):
