@@ -26,14 +26,15 @@ def arguments(client, interface, member):
 
 
 def flood(clients, targets, members, count, at_once=1000):
-    """Seconds until the answer, of each of so many calls, spread over clients, targets and
-    members. Refusals are answers, too."""
+    """The member and the seconds until its answer, of each of so many calls, spread over clients,
+    targets and members. Refusals are answers, too."""
     took, sent, open_calls = [], 0, 0
     context = GLib.MainContext.default()
 
-    def answered(client, result, start):
+    def answered(client, result, call):
         nonlocal open_calls
-        took.append(time.perf_counter() - start)
+        member, start = call
+        took.append((member, time.perf_counter() - start))
         open_calls -= 1
         try:
             client.call_finish(result)
@@ -46,7 +47,8 @@ def flood(clients, targets, members, count, at_once=1000):
             client = clients[sent % len(clients)]
             member = members[sent // len(clients) % len(members)]
             where, body = arguments(client, interface, member)
-            client.call(name, path, where, member, body, None, 0, LIMIT_MS, None, answered, time.perf_counter())
+            client.call(name, path, where, member, body, None, 0, LIMIT_MS, None, answered,
+                        (member, time.perf_counter()))
             sent += 1
             open_calls += 1
         context.iteration(True)
