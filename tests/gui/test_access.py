@@ -76,6 +76,28 @@ class Keys(Lender):
         self.reach(name)
         self.desk.screen.keys("Return")
 
+    def test_a_stick_is_made(self):
+        self.script("jobs by-hand")
+        self.launch()
+        self.see("Ready to Lend", "heading")
+        self.desk.screen.keys("ctrl+n")
+        self.see("Continue", "button")
+        self.desk.screen.write("Workshop")
+        self.desk.screen.keys("Return")
+        self.push("SanDisk Ultra Fit")
+        self.see("Erase SanDisk Ultra Fit?")
+        # Whoever presses Enter once too often erases nothing.
+        self.desk.screen.keys("Return")
+        self.see("Choose a Stick")
+        self.push("SanDisk Ultra Fit")
+        self.push("Erase and Write")
+        self.wait_for_job("write-stick", "running")
+        self.script("job done")
+        self.see("The Stick Is Ready")
+        self.push("Done")
+        self.see("Ready to Lend", "heading")
+        self.assertTrue(self.pairing("Workshop"))
+
     def test_a_hand_off_is_confirmed_and_stopped(self):
         self.become("announced-asking")
         self.script("close before claim-link")

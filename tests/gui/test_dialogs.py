@@ -101,6 +101,16 @@ class Pages(Lender):
         self.wait(lambda: self.property("Name", PAIRING, workstation) == "Workshop", "the new name")
         self.see("Workshop", "list item")
 
+    def test_a_name_that_is_taken_is_refused(self):
+        self.open("computers")
+        self.choose("Workstation")
+        self.reach("Name")
+        self.desk.screen.keys("ctrl+a")
+        self.desk.screen.write("Living room")
+        self.press("Apply")
+        self.see("Another pairing is called Living room; choose another name, or forget that one")
+        self.assertTrue(self.pairing("Workstation"))
+
     def test_another_stick(self):
         self.open("computers")
         self.choose("Workstation")

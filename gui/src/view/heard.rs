@@ -15,7 +15,9 @@ pub fn heard(text: &str) -> String {
     }
     for form in FORMS {
         if let Some(parts) = gaps(form, text) {
-            return parts.iter().fold(gettext(*form), |told, (name, part)| {
+            // A name at the beginning stays as it is.
+            let form = sentence(&gettext(*form));
+            return parts.iter().fold(form, |told, (name, part)| {
                 if *name == REASONS {
                     fill(&told, name, &reasons(part))
                 } else {
@@ -198,6 +200,10 @@ mod tests {
     fn a_sentence_of_another_form_is_shown_as_it_is() {
         assert_eq!(heard(""), "");
         assert_eq!(heard("no space left"), "No space left");
+        assert_eq!(
+            heard("another pairing is called desk; choose another name, or forget that one"),
+            "Another pairing is called desk; choose another name, or forget that one"
+        );
         assert_eq!(gaps("On battery at {percent} %", "On battery at 23"), None);
         assert_eq!(gaps("Disk", "Disk 2"), None);
     }
