@@ -25,6 +25,9 @@ BOOT_SECONDS = 400
 STEP_SECONDS = 180
 
 
+# What the laptop's disk is called by its kernel, by QEMU's name of its kind.
+DRIVES = {"virtio-blk-pci": "/dev/vda", "nvme": "/dev/nvme0n1"}
+
 # Legs that others are counted from or to.
 CONFIRMED = "laptop: confirmed to leaving"
 SERVING = "laptop: ramdisk to serving"
@@ -35,13 +38,15 @@ LENT_UP = "desktop: attached to multi-user"
 class Loan:
     """The machines and what is known of them; `installed` is a folder from tools/install."""
 
-    def __init__(self, lab, journey, installed, generator="initramfs-tools", network="networkd", processors=1):
+    def __init__(self, lab, journey, installed, generator="initramfs-tools", network="networkd", processors=1,
+                 drive="virtio-blk-pci"):
         self.lab = lab
         self.journey = journey
         self.installed = installed
         self.generator = generator
         self.network = network
         self.processors = processors  # of each machine
+        self.drive = drive  # of DRIVES
         self.laptop = None
         self.desktop = None
         self.desktop_shell = 0  # where its shell stood before the lent system
@@ -86,11 +91,12 @@ class Loan:
             parcel.truncate(PARCEL_BYTES)
         with self.journey.leg("laptop: power-on to multi-user") as leg:
             self.laptop = self.lab.machine(
-                "laptop", Boot(disk=self.lab.private / "laptop.img", parcel=self.lab.private / "parcel"), LAPTOP_MAC,
+                "laptop", Boot(disk=self.lab.private / "laptop.img", drive=self.drive,
+                               parcel=self.lab.private / "parcel"), LAPTOP_MAC,
                 processors=self.processors, devices=devices)
             leg.start = self.laptop.switched_on
             leg.end = self._wait_up(self.laptop, 0, 0)
-            self._check_root(self.laptop, "/dev/vda")
+            self._check_root(self.laptop, DRIVES[self.drive])
 
     def configure(self, text):
         """Gives the laptop's daemon a configuration file."""
@@ -242,7 +248,7 @@ class Loan:
         """The laptop boots its own system again, by itself."""
         with self.journey.leg("laptop: back in its own system") as leg:
             leg.end = self._wait_up(self.laptop, console_after, shell_after)
-            self._check_root(self.laptop, "/dev/vda")
+            self._check_root(self.laptop, DRIVES[self.drive])
 
     # What must hold afterwards
 

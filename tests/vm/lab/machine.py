@@ -22,6 +22,7 @@ class Boot:
     """What a machine starts: a disk or a stick by its firmware, or three files of a stick."""
 
     disk: pathlib.Path | None = None
+    drive: str = "virtio-blk-pci"  # QEMU's name of the kind of disk
     parcel: pathlib.Path | None = None  # a second small disk, to get files out
     stick: pathlib.Path | None = None  # the image of one
     firmware: str = firmware.BIOS
@@ -154,10 +155,11 @@ def _base(name, memory_mib, processors, accelerator, kind):
 
 def _boot(boot):
     words = []
-    for number, (ident, path) in enumerate((("disk", boot.disk), ("parcel", boot.parcel))):
+    disks = (("disk", boot.disk, boot.drive), ("parcel", boot.parcel, "virtio-blk-pci"))
+    for number, (ident, path, drive) in enumerate(disks):
         if path:
             words += ["-drive", f"file={path},format=raw,if=none,id={ident},cache=unsafe,discard=unmap",
-                      "-device", f"virtio-blk-pci,drive={ident},serial={ident},bootindex={number + 1}"]
+                      "-device", f"{drive},drive={ident},serial={ident},bootindex={number + 1}"]
     if boot.stick:
         # What the firmware writes to it is not to be kept.
         words += ["-drive", f"file={boot.stick},format=raw,if=none,id=stick,snapshot=on",

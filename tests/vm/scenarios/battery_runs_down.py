@@ -1,4 +1,7 @@
-"""The laptop's battery runs down during a loan: warnings on both, and an end in good order before it is empty."""
+"""The laptop's battery runs down during a loan: warnings on both, and an end in good order before it is empty.
+
+Its disk is one that knows how it is, and the desktop is told.
+"""
 
 from lab import words
 from lab.battery import Battery
@@ -14,12 +17,15 @@ OFF = words.OURS + r"The disk is back and complete\. Switching off"
 
 def play(lab, journey, installed):
     """Mains lost, 20, 10 and 5 %; then both machines are off, and what was written is there."""
-    loan = Loan(lab, journey, installed)
+    loan = Loan(lab, journey, installed, drive="nvme")
     battery = Battery(lab.private, MEMORY_MIB)
     loan.prepare(devices=battery.words())
     loan.lend()
     loan.write_witness()
     here = loan.laptop.console.position()
+    with journey.leg("desktop: the disk is well"):
+        _wait(loan, "DiskHealth", 's "good"')
+        _wait(loan, "DiskTemperature", "d 50")
     with journey.leg("laptop: mains lost"):
         battery.set(60, False)
         loan.laptop.console.wait(words.OURS + "Running on battery", STEP_SECONDS, here)
