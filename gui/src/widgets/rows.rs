@@ -106,6 +106,7 @@ impl Line {
         row.add_prefix(&spinner);
         let value = gtk::Label::builder()
             .css_classes(["dim-label", "numeric"])
+            .justify(gtk::Justification::Right)
             .xalign(1.0)
             .build();
         let button = gtk::Button::builder()
@@ -135,11 +136,14 @@ impl Line {
         self.show_mark(row.mark);
     }
 
-    /// Leaves room to the title by a button with more lines, or not.
+    /// Leaves room to the title by a value and a button with more lines, or not.
     fn tighten(&self, is_tight: bool) {
-        if let Some(label) = self.button.child().and_downcast::<gtk::Label>() {
-            label.set_wrap(is_tight);
-            label.set_max_width_chars(if is_tight { 1 } else { -1 });
+        let button = self.button.child().and_downcast::<gtk::Label>();
+        for label in button.iter().chain([&self.value]) {
+            // A number stays with its unit.
+            let wraps = is_tight && label.text().contains(' ');
+            label.set_wrap(wraps);
+            label.set_max_width_chars(if wraps { 1 } else { -1 });
         }
     }
 
