@@ -19,6 +19,8 @@ PARCEL_BYTES = 192 << 20
 BOOT_FILES = ("vmlinuz", "initramfs.img", "cmdline")
 WITNESS = "/srv/witness"
 WITNESS_BYTES = 4 << 20
+# All that the desktop writes in a scenario.
+SUMS = "cd /srv && find . -type f -exec sha256sum {} + | sort -k 2"
 
 # Emulated machines on a busy host take long; nothing here is a promise.
 BOOT_SECONDS = 400
@@ -53,6 +55,7 @@ class Loan:
         self.release = None
         self._boot_sums = None
         self.witness_sum = None
+        self._file_sums = None
 
     # Several steps at once
 
@@ -171,7 +174,7 @@ class Loan:
     def boot_desktop(self, stick=None, name="desktop", mac=DESKTOP_MAC, boot=None):
         """Switches a desktop on with a stick's files, or with `boot`; returns the machine once it searches."""
         with self.journey.leg(f"{name}: power-on, kernel") as leg:
-            boot = boot or _boot_files(stick or self.stick())
+            boot = boot or boot_files(stick or self.stick())
             machine = self.lab.machine(name, boot, mac, processors=self.processors)
             leg.start = machine.switched_on
             _, leg.end = machine.console.wait(words.OURS, STEP_SECONDS)
@@ -235,6 +238,11 @@ class Loan:
                 sha256sum < {WITNESS}
             """)
 
+    def sum_files(self):
+        """What check_files() compares with; nothing is written to them any more."""
+        with self.journey.leg("desktop: what was written summed up"):
+            self._file_sums = self.desktop.run(SUMS, STEP_SECONDS)
+
     def give_back(self):
         """Shuts the desktop down, and sees the laptop come home by itself."""
         here, shell = self.laptop.console.position(), self.laptop.shell.position()
@@ -258,6 +266,13 @@ class Loan:
             found = self.laptop.run(f"sha256sum < {WITNESS}")
             if found != self.witness_sum:
                 raise LabError(f"{WITNESS} is not what was written: {found}, not {self.witness_sum}")
+
+    def check_files(self):
+        """All files that were written from the desktop are there, and no other ones."""
+        with self.journey.leg("laptop: what was written compared"):
+            found = self.laptop.run(SUMS, STEP_SECONDS)
+            if found != self._file_sums:
+                raise LabError(f"written was\n{self._file_sums}\nbut the lender has\n{found}")
 
     def check_clean(self, clean=True):
         """Whether the file system had to recover when the laptop mounted it."""
@@ -304,9 +319,10 @@ class Loan:
             raise LabError(f"{machine.name} runs from {source}, not from {disk}")
 
 
-def _boot_files(stick):
+def boot_files(stick, disk=None):
+    """A desktop that starts with a stick's files, and may have a disk of its own."""
     command_line = (stick / "cmdline").read_text(encoding="utf-8").strip()
-    return Boot(kernel=stick / "vmlinuz", initramfs=stick / "initramfs.img",
+    return Boot(disk=disk, kernel=stick / "vmlinuz", initramfs=stick / "initramfs.img",
                 command_line=f"{command_line} console=ttyS0 no_timer_check")
 
 

@@ -6,14 +6,13 @@ disk stands still meanwhile, and nothing is lost or stale.
 
 import time
 
-from lab import words
+from lab import stress, words
 from lab.errors import LabError
 from lab.loan import STEP_SECONDS, Loan
 
 PROCESSORS = 2
 DESKTOP_ADAPTER = "52:54:00:00:57:21"
 LAPTOP_ADAPTER = "52:54:00:00:57:22"
-STRESS = "/srv/stress"
 STRESS_SECONDS = 45
 OUTAGE_SECONDS = 30
 
@@ -33,13 +32,9 @@ def play(lab, journey, installed):
                lambda: loan.desktop.plug_usb_nic(DESKTOP_ADAPTER, port="3"))
     interrupt(loan, "laptop: cable into another adapter", lambda: loan.laptop.set_carrier(False),
                lambda: loan.laptop.plug_nic("adapter", LAPTOP_ADAPTER))
-    sums = f"cd /srv && sha256sum {STRESS}* | sort"
-    written = loan.desktop.run(sums, STEP_SECONDS)
+    loan.sum_files()
     loan.give_back()
-    with journey.leg("laptop: what was stressed compared"):
-        found = loan.laptop.run(sums, STEP_SECONDS)
-        if found != written:
-            raise LabError(f"written was\n{written}\nbut the lender has\n{found}")
+    loan.check_files()
     loan.check_clean()
 
 
@@ -57,10 +52,7 @@ def interrupt(loan, what, out, back):
     laptop, desktop = loan.laptop, loan.desktop
     here, there = laptop.console.position(), desktop.console.position()
     with loan.journey.leg(what) as leg:
-        stress = f"/usr/lib/lab/stress {STRESS}-$0 {STRESS_SECONDS}"
-        working = [desktop.shell.tell(f"taskset -c {processor} bash -c '{stress}' {processor}")
-                   for processor in range(PROCESSORS)]
-        desktop.run(f"until [ -s {STRESS}-0 ] && [ -s {STRESS}-1 ]; do sleep 0.1; done", STEP_SECONDS)
+        working = stress.begin(loan, STRESS_SECONDS)
         out()
         laptop.console.wait(words.VANISHED, STEP_SECONDS, here)
         # How long it lasts is what this is about: longer than the kernel tries by itself.
@@ -71,9 +63,4 @@ def interrupt(loan, what, out, back):
         loan.journey.facts["seconds until it goes on, " + what] = round(when - since, 2)
         leg.end = when
     with loan.journey.leg("desktop: all that was forced out is there"):
-        for question in working:
-            status, output = desktop.shell.answer(question, STRESS_SECONDS + STEP_SECONDS)
-            if status:
-                raise LabError(f"stress ended with {status}: {output}")
-        if errors := desktop.run("dmesg | grep -iE 'nbd0.*error|I/O error|ext4.*error' || true"):
-            raise LabError(f"the kernel says:\n{errors}")
+        stress.end(loan, working)

@@ -4,13 +4,12 @@ It stays silent until the kernel has given up on one connection after the other,
 again on those that were left.
 """
 
-from lab import words
+from lab import stress, words
 from lab.errors import LabError
 from lab.loan import STEP_SECONDS, Loan
 
 PROCESSORS = 2
 CONNECTIONS = 4
-STRESS = "/srv/stress"
 STRESS_SECONDS = 60
 # The kernel's words about a request that it moves while others live; it counts before it gives this one up.
 MOVED = r"Connection timed out, retrying \([2-4]/4 alive\)"
@@ -26,13 +25,9 @@ def play(lab, journey, installed):
     loan.lend()
     _has_connections(loan)
     _interrupt(loan)
-    sums = f"cd /srv && sha256sum {STRESS}* | sort"
-    written = loan.desktop.run(sums, STEP_SECONDS)
+    loan.sum_files()
     loan.give_back()
-    with journey.leg("laptop: what was stressed compared"):
-        found = loan.laptop.run(sums, STEP_SECONDS)
-        if found != written:
-            raise LabError(f"written was\n{written}\nbut the lender has\n{found}")
+    loan.check_files()
     loan.check_clean()
 
 
@@ -66,10 +61,7 @@ def _interrupt(loan):
     laptop, desktop = loan.laptop, loan.desktop
     here, there = laptop.console.position(), desktop.console.position()
     with loan.journey.leg("desktop: silence under load"):
-        stress = f"/usr/lib/lab/stress {STRESS}-$0 {STRESS_SECONDS}"
-        working = [desktop.shell.tell(f"taskset -c {processor} bash -c '{stress}' {processor}")
-                   for processor in range(PROCESSORS)]
-        desktop.run(f"until [ -s {STRESS}-0 ] && [ -s {STRESS}-1 ]; do sleep 0.1; done", STEP_SECONDS)
+        working = stress.begin(loan, STRESS_SECONDS)
         desktop.set_silent(True)
         desktop.console.wait(MOVED, STEP_SECONDS, there)
         desktop.set_silent(False)
@@ -81,7 +73,4 @@ def _interrupt(loan):
         desktop.set_silent(False)
         laptop.console.wait(words.BACK_AGAIN, STEP_SECONDS, here)
     with loan.journey.leg("desktop: all that was forced out is there"):
-        for question in working:
-            status, output = desktop.shell.answer(question, STRESS_SECONDS + STEP_SECONDS)
-            if status:
-                raise LabError(f"stress ended with {status}: {output}")
+        stress.end(loan, working)
