@@ -53,6 +53,9 @@ const OWN_DISKS_KEY: &str = "stiefel.own_disks";
 /// Keeps systemd from swapping to what the lent disk says (systemd-fstab-generator(8)): the way
 /// to the disk needs memory itself.
 const NO_SWAP: &str = "systemd.swap=0";
+/// Keeps the kernel from calling the firmware (Documentation/admin-guide/kernel-parameters.txt): a
+/// boot loader's update in the lent system would write the borrower's boot entries anew.
+const NO_FIRMWARE: &str = "efi=noruntime";
 
 /// What the lent system may do that it had better not.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -133,11 +136,14 @@ pub fn lent(running: &str, permits: Permits) -> Result<String, TooLong> {
     let own = words(running).filter(|word| !NOT_LENT.contains(&key(word)));
     let swap_is_said = words(running).any(|word| key(word) == key(NO_SWAP));
     let no_swap = (!permits.swap && !swap_is_said).then_some(NO_SWAP);
-    let own_disks = permits.own_disks.then_some(OWN_DISKS_SHOWN);
+    let own_machine = match permits.own_disks {
+        true => Some(OWN_DISKS_SHOWN),
+        false => (!words(running).any(|word| word == NO_FIRMWARE)).then_some(NO_FIRMWARE),
+    };
     join(
         own.chain([RDINIT, "noresume"])
             .chain(no_swap)
-            .chain(own_disks),
+            .chain(own_machine),
     )
 }
 
@@ -186,12 +192,15 @@ mod tests {
         let with = |permits| lent(RUNNING, permits).unwrap();
         let own = "root=UUID=1 ro quiet console=ttyS0 pci=noats dyndbg=\"file a.c +p\" \
              rdinit=/stiefel/init noresume";
-        assert_eq!(with(Permits::default()), format!("{own} systemd.swap=0"));
+        assert_eq!(
+            with(Permits::default()),
+            format!("{own} systemd.swap=0 efi=noruntime")
+        );
         let swap = Permits {
             swap: true,
             own_disks: false,
         };
-        assert_eq!(with(swap), own);
+        assert_eq!(with(swap), format!("{own} efi=noruntime"));
     }
 
     #[test]
@@ -202,6 +211,7 @@ mod tests {
         };
         let line = lent(RUNNING, shown).unwrap();
         assert!(shows_own_disks(&line));
+        assert!(!line.contains(NO_FIRMWARE), "{line}");
         assert!(!shows_own_disks(
             &lent(RUNNING, Permits::default()).unwrap()
         ));
@@ -210,7 +220,7 @@ mod tests {
         let swapping = lent("root=UUID=1 systemd.swap=1", Permits::default()).unwrap();
         assert_eq!(
             swapping,
-            "root=UUID=1 systemd.swap=1 rdinit=/stiefel/init noresume"
+            "root=UUID=1 systemd.swap=1 rdinit=/stiefel/init noresume efi=noruntime"
         );
     }
 
