@@ -43,9 +43,22 @@ fn hide_below(devices: &Path) -> io::Result<usize> {
         if unbind.exists() {
             fs::write(unbind, device.file_name().as_encoded_bytes())?;
         }
+        silence(&path);
         hidden += 1;
     }
     Ok(hidden)
+}
+
+/// Takes from a controller without a driver what it needs to write to memory: what firmware or
+/// an earlier kernel has left running there would write to what is somebody else's now. A kexec
+/// does that for driven ones only; of the others the kernel does not know their power state
+/// (`pci_device_shutdown` in drivers/pci/pci-driver.c).
+fn silence(path: &Path) {
+    let enable = path.join("enable");
+    // Who switches it off switches bus mastering off. One that cannot be switched on is off.
+    if fs::write(&enable, "1").is_ok() {
+        let _ = fs::write(&enable, "0");
+    }
 }
 
 #[cfg(test)]
@@ -60,6 +73,7 @@ mod tests {
             fs::create_dir_all(path.join("driver")).unwrap();
             fs::write(path.join("class"), format!("{class}\n")).unwrap();
             fs::write(path.join("driver_override"), "(null)\n").unwrap();
+            fs::write(path.join("enable"), "1\n").unwrap();
             if driven {
                 fs::write(path.join("driver/unbind"), "").unwrap();
             }
@@ -73,7 +87,9 @@ mod tests {
         assert_eq!(read(&nvme, "driver_override"), NOBODY);
         assert_eq!(read(&ahci, "driver_override"), NOBODY);
         assert_eq!(read(&ahci, "driver/unbind"), "0000:00:17.0");
+        assert_eq!([read(&nvme, "enable"), read(&ahci, "enable")], ["0", "0"]);
         assert_eq!(read(&card, "driver_override"), "(null)\n");
+        assert_eq!(read(&card, "enable"), "1\n");
         assert_eq!(read(&card, "driver/unbind"), "");
     }
 

@@ -14,6 +14,17 @@ STATE = """
     cd /sys/firmware/efi/efivars && sha256sum Boot[0-9ON]*
 """
 
+# In the lent system: nothing can write boot entries, and what the firmware left running cannot write to memory.
+LEFT_ALONE = """
+    set -e
+    [ -z "$(ls -A /sys/firmware/efi/efivars)" ] || { echo 'the firmware is asked'; exit 1; }
+    hidden=$(grep -l stiefelsystem /sys/bus/pci/devices/*/driver_override)
+    for controller in $hidden; do
+        command=$(od -An -t u1 -j 4 -N 1 ${controller%/*}/config)
+        [ $((command & 4)) = 0 ] || { echo "$controller: masters the bus"; exit 1; }
+    done
+"""
+
 
 def play(lab, journey, installed):
     """The entry is the way to the loan; the rest is as from a stick."""
@@ -43,6 +54,8 @@ def play(lab, journey, installed):
         found = desktop.run("cat /sys/kernel/security/lockdown")
         if "[integrity]" not in found:
             raise LabError(f"the lent system's kernel is not locked down: {found}")
+    with journey.leg("the desktop's disks and firmware are left alone"):
+        desktop.run(LEFT_ALONE)
     loan.write_witness()
     loan.give_back()
     loan.check_witness()
