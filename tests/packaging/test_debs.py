@@ -84,6 +84,18 @@ class Life(unittest.TestCase):
             self.assertIn("Workstation", self.system.run("stiefelctl", "pairings"))
             self.assertIn(f"{STATE}/images/{laptop.KERNEL}.img", self.files(), "the ramdisk is made of the new one")
 
+        with self.subTest("without a network service, polkit or a desktop"):
+            self.shell("systemctl mask --runtime --now NetworkManager.service systemd-networkd.socket "
+                       f"systemd-networkd.service polkit.service; systemctl restart {UNIT}")
+            self.system.run("stiefelctl", "disarm")
+            self.system.run("stiefelctl", "arm")
+            self.assertTrue(self.armed())
+            refused = self.system.run("runuser", "-u", "nobody", "--", "stiefelctl", "disarm", check=False)
+            self.assertIn("polkit", refused.stdout + refused.stderr)
+            self.assertTrue(self.armed())
+            self.shell("systemctl unmask --runtime NetworkManager.service systemd-networkd.socket "
+                       "systemd-networkd.service polkit.service")
+
         with self.subTest("remove keeps what a person made"):
             self.system.run("dpkg", "--remove", "stiefelsystem")
             self.assertNotEqual(self.running(), "active")

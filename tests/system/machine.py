@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import queue
 import re
 import select
 import shutil
@@ -10,6 +11,7 @@ import socket
 import struct
 import subprocess
 import tempfile
+import threading
 
 HERE = pathlib.Path(__file__).resolve().parent
 # Only a failure takes as long as this, on a machine as slow as it likes.
@@ -36,7 +38,9 @@ class Machine:
         self.notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.notify.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
         self.notify.bind(str(self.folder / "host" / "notify"))
-        self.notify.settimeout(LIMIT)
+        self.started = queue.Queue()
+        self.listener = threading.Thread(target=self._listen, daemon=True)
+        self.listener.start()
 
     def boot(self):
         """Switches it on, and returns when it has booted."""
@@ -55,20 +59,30 @@ class Machine:
     def _wait_until_booted(self):
         while True:
             try:
-                data, ancillary, *_ = self.notify.recvmsg(4096, socket.CMSG_SPACE(12))
-            except TimeoutError:
+                first = self.started.get(timeout=LIMIT)
+            except queue.Empty:
                 log = (self.folder / "log").read_text(errors="replace")
                 raise AssertionError(f"the system has not booted: {log}") from None
+            # It also says so whenever it has read its units anew.
+            if first != self.first:
+                self.first = first
+                return
+
+    def _listen(self):
+        """Takes what the first process says; it stands still where nobody does."""
+        while True:
+            data, ancillary, *_ = self.notify.recvmsg(4096, socket.CMSG_SPACE(12))
+            if not data:
+                return
             if b"READY=1" in data.split(b"\n"):
                 [(_, _, credentials)] = ancillary
                 first, _, _ = struct.unpack("iii", credentials)
-                # It also says so whenever it has read its units anew.
-                if first != self.first:
-                    self.first = first
-                    return
+                self.started.put(first)
 
     def end(self):
         """Switches it off as pulling the plug would, and removes everything."""
+        self.notify.shutdown(socket.SHUT_RDWR)
+        self.listener.join()
         self.notify.close()
         if self.outside:
             os.killpg(self.outside.pid, signal.SIGKILL)
