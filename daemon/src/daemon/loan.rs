@@ -181,7 +181,7 @@ impl Daemon {
                 format!("The battery of {lender} is nearly empty. Save your work.")
             }
             Ending::Asked | Ending::None | Ending::Unknown(_) => {
-                format!("Somebody at {lender} wants its disk back. Save your work.")
+                format!("{lender} wants its disk back. Save your work.")
             }
         }
     }
