@@ -358,6 +358,11 @@ mod tests {
         let mut following = Following::default();
         let killed = std::thread::spawn(move || {
             let (mut stream, _) = listener.accept().unwrap();
+            // Whoever hangs up before that was never there.
+            let mut question = String::new();
+            std::io::BufReader::new(&stream)
+                .read_line(&mut question)
+                .unwrap();
             writeln!(stream, "{}", status(true, true, false)).unwrap();
         });
         assert!(follow(&place, &mut following).await.is_some());
