@@ -39,12 +39,13 @@ def _get(machine, interface, name):
 def _check(loan):
     desktop = loan.desktop
     found = {name: _get(desktop, "Loan", name) for name in (
-        "State", "Lender", "Cable", "SinceUsec", "RxBytes", "Battery", "OnAc", "Ending", "Warnings")}
+        "State", "Lender", "Cable", "SinceUsec", "RxBytes", "Battery", "OnAc", "DiskHealth", "Ending",
+        "Warnings")}
     found["Role"] = _get(desktop, "Manager", "Role")
     loan.journey.facts["loan_on_the_bus"] = found
     expected = {
         "Role": 's "borrower"', "State": 's "held"', "Lender": 's "laptop"', "Cable": 's "connected"',
-        "Battery": "d -1", "OnAc": "b true", "Ending": 's ""', "Warnings": "a(ssss) 0",
+        "Battery": "d -1", "OnAc": "b true", "DiskHealth": 's "unknown"', "Ending": 's ""', "Warnings": "a(ssss) 0",
     }
     wrong = {name: found[name] for name, value in expected.items() if found[name] != value}
     if wrong:
