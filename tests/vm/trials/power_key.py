@@ -33,8 +33,8 @@ def press(loan):
         ends, uptime = (int(line.split()[-1]) for line in told.splitlines())
         if not 0 < ends // 1_000_000 - uptime <= within:
             raise LabError(f"it ends at {ends} us, {uptime} s after the start")
-        desktop.run(f"until tr -d '\\0' < /dev/vcs{TERMINAL.removeprefix('tty')} | grep -aqF '{TOLD}'; do sleep 0.2; done",
-                    STEP_SECONDS)
+        screen = f"/dev/vcs{TERMINAL.removeprefix('tty')}"
+        desktop.run(f"until tr -d '\\0' < {screen} | grep -aqF '{TOLD}'; do sleep 0.2; done", STEP_SECONDS)
     with loan.journey.leg("desktop: shuts down by itself"):
         laptop.console.wait(words.RETURNED, within + STEP_SECONDS, here)
         desktop.wait_off(STEP_SECONDS)
