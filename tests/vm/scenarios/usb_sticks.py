@@ -78,7 +78,7 @@ def _in_the_way(loan):
 
 def _renew(loan, good):
     laptop = loan.laptop
-    table = "sfdisk --dump /dev/disk/by-id/usb-*GOOD1-0:0 | grep -F 'stiefel '"
+    table = "lsblk -nro PARTLABEL,PARTUUID /dev/disk/by-id/usb-*GOOD1-0:0 | grep stiefel"
     with loan.journey.leg("it is known when it is back"):
         _replug(laptop, good)
     with loan.journey.leg("an old stick is named, and renewed as the one that it is"):
@@ -106,7 +106,8 @@ def _plugged(loan, serial, mib, **settings):
 
 
 def _replug(laptop, stick):
-    """As a person does who has been told that it is done."""
+    """As a person does who has been told that it is done; it was ejected before."""
+    laptop.run(f"until stiefelctl drives | grep -w {stick.name} | grep -qw no-medium; do sleep 0.1; done", STEP_SECONDS)
     there = f"stiefelctl drives | grep -qw {stick.name}"
     stick.pull()
     laptop.run(f"while {there}; do sleep 0.1; done", STEP_SECONDS)
