@@ -30,6 +30,7 @@ def main():
         installed = pathlib.Path(installed)
         try:
             if arguments.packages:
+                stage.set_up(journey)
                 _take_package(arguments.packages, installed)
             else:
                 stage.prepare(journey, installed)

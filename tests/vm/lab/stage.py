@@ -48,16 +48,25 @@ def folder(named, prefix):
 
 def prepare(journey, installed):
     """Packages, build, and our files below the folder `installed`."""
-    for name, words in (("packages installed", ["tools/setup"]), ("project built", ["tools/build"]),
-                        ("files installed", ["tools/install", str(installed)])):
-        with journey.leg(name):
-            log = journey.out / f"{words[0].rpartition('/')[2]}.log"
-            with open(log, "wb") as output:
-                done = subprocess.run(words, cwd=PROJECT, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
-                                      timeout=TOOL_SECONDS, check=False)
-            if done.returncode:
-                tail = log.read_text(encoding="utf-8", errors="replace").splitlines()[-30:]
-                raise LabError(f"{words[0]} ended with {done.returncode}:\n" + "\n".join(tail))
+    set_up(journey)
+    _tool(journey, "project built", "tools/build")
+    _tool(journey, "files installed", "tools/install", str(installed))
+
+
+def set_up(journey):
+    """The packages that this machine lacks."""
+    _tool(journey, "packages installed", "tools/setup")
+
+
+def _tool(journey, name, *words):
+    with journey.leg(name):
+        log = journey.out / f"{words[0].rpartition('/')[2]}.log"
+        with open(log, "wb") as output:
+            done = subprocess.run(words, cwd=PROJECT, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+                                  timeout=TOOL_SECONDS, check=False)
+        if done.returncode:
+            tail = log.read_text(encoding="utf-8", errors="replace").splitlines()[-30:]
+            raise LabError(f"{words[0]} ended with {done.returncode}:\n" + "\n".join(tail))
 
 
 def play(name, journey, installed, zero, keep=False):
