@@ -1,7 +1,13 @@
-"""A lender is switched off in mid-write: the desktop says so, and what was fsynced is there when the laptop boots."""
+"""A second borrower is told who has the disk; then the lender is switched off in mid-write.
 
-from lab import words
-from lab.loan import STEP_SECONDS, Loan
+The desktop says so, and what was fsynced is there when the laptop boots.
+"""
+
+from lab import SECOND_DESKTOP_MAC, words
+from lab.errors import LabError
+from lab.loan import PAIRING, STEP_SECONDS, Loan
+
+SECOND = "office"
 
 # Files come and go, so that the journal has something to recover.
 STREAM = """
@@ -18,8 +24,10 @@ def play(lab, journey, installed):
     """Cuts the laptop's power while the desktop writes; nobody but the laptop can write from then on."""
     loan = Loan(lab, journey, installed)
     loan.prepare()
+    loan.pair(SECOND)
     loan.lend()
     loan.write_witness()
+    _ask_for_a_lent_disk(loan)
     there = loan.desktop.console.position()
     with journey.leg("laptop: power cut in mid-write"):
         loan.desktop.shell.tell(STREAM)
@@ -36,3 +44,14 @@ def play(lab, journey, installed):
     loan.check_boot_untouched()
     # It has waited all the time for a lender that does not know it any more.
     loan.desktop.kill()
+
+
+def _ask_for_a_lent_disk(loan):
+    second = loan.boot_desktop(loan.stick(SECOND), "second", SECOND_DESKTOP_MAC)
+    with loan.journey.leg("second: told who has the disk"):
+        told, _ = second.console.wait(words.LENT_TO, STEP_SECONDS)
+        if told.group(1) != PAIRING:
+            raise LabError(f"lent to {PAIRING}, but the second one was told {told.group(1)!r}")
+        if second.console.find(words.FETCHED):
+            raise LabError("the second borrower got the system")
+    second.kill()

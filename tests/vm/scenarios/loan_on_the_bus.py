@@ -1,8 +1,9 @@
-"""What the desktop's bus tells of the loan, and giving the disk back over it."""
+"""What the desktop's bus tells of the loan, also while the way to the lender is lost; and giving back over it."""
 
 from lab import words
 from lab.errors import LabError
 from lab.loan import STEP_SECONDS, Loan
+from trials import cable
 
 SERVICE = "org.stiefelsystem.Stiefel1"
 ROOT = "/org/stiefelsystem/Stiefel1"
@@ -11,14 +12,14 @@ HEARD = "/run/heard"
 
 
 def play(lab, journey, installed):
-    """The loan is there, freezes with the cable, goes on with it, and ends by GiveBack."""
+    """The loan is there, freezes with the cable and in silence, goes on, and ends by GiveBack."""
     loan = Loan(lab, journey, installed)
     loan.prepare()
     loan.lend()
     with journey.leg("desktop: the bus tells of the loan"):
         _check(loan)
-    _pull_cable(loan)
     loan.write_witness()
+    _lose_the_way(loan)
     here, shell = loan.laptop.console.position(), loan.laptop.shell.position()
     with journey.leg("desktop: GiveBack to given back") as leg:
         loan.desktop.shell.tell(f"busctl call {SERVICE} {ROOT} {SERVICE}.Loan GiveBack 'a{{sv}}' 0")
@@ -26,6 +27,7 @@ def play(lab, journey, installed):
         loan.desktop.wait_off(STEP_SECONDS)
     loan.come_home(here, shell)
     loan.check_witness()
+    loan.check_clean()
     with journey.leg("laptop: the bus tells of the last loan"):
         _, left, back = _get(loan.laptop, "Manager", "LastLoan").removeprefix("(ott) ").split()
         if not 0 < int(left) < int(back):
@@ -54,15 +56,10 @@ def _check(loan):
         raise LabError(f"nothing was counted: {found}")
 
 
-def _pull_cable(loan):
-    desktop, laptop = loan.desktop, loan.laptop
-    here = laptop.console.position()
-    with loan.journey.leg("desktop: cable pulled, and back"):
-        desktop.run(f"busctl monitor {SERVICE} > {HEARD} 2>&1 & until [ -s {HEARD} ]; do sleep 0.1; done")
-        desktop.set_carrier(False)
-        laptop.console.wait(words.VANISHED, STEP_SECONDS, here)
-        desktop.set_carrier(True)
-        laptop.console.wait(words.BACK_AGAIN, STEP_SECONDS, here)
+def _lose_the_way(loan):
+    desktop = loan.desktop
+    desktop.run(f"busctl monitor {SERVICE} > {HEARD} 2>&1 & until [ -s {HEARD} ]; do sleep 0.1; done")
+    cable.interrupt(loan, "cable pulled", desktop.set_carrier)
     with loan.journey.leg("desktop: the bus told of it"):
         desktop.run(f"""
             until grep -q '"held"' {HEARD}; do sleep 0.1; done
@@ -70,3 +67,4 @@ def _pull_cable(loan):
         """, STEP_SECONDS)
         if _get(desktop, "Loan", "State") != 's "held"':
             raise LabError("the loan is still frozen on the bus")
+    cable.interrupt(loan, "silence", lambda up: desktop.set_silent(not up))

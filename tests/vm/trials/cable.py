@@ -1,26 +1,14 @@
-"""The cable is pulled while the lent system writes: it stands still, and goes on when the cable is back."""
+"""The way to the lender is lost while the lent system writes: it stands still, and goes on when it is back."""
 
 from lab import words
 from lab.errors import LabError
-from lab.loan import STEP_SECONDS, Loan
+from lab.loan import STEP_SECONDS
 
 STREAM = "/srv/stream"
 
 
-def play(lab, journey, installed):
-    """Once with the carrier gone, once with every packet lost in silence."""
-    loan = Loan(lab, journey, installed)
-    loan.prepare()
-    loan.lend()
-    loan.write_witness()
-    _interrupt(loan, "cable pulled", loan.desktop.set_carrier, True)
-    _interrupt(loan, "silence", lambda up: loan.desktop.set_silent(not up), True)
-    loan.give_back()
-    loan.check_witness()
-    loan.check_clean()
-
-
-def _interrupt(loan, what, connect, back):
+def interrupt(loan, what, connect):
+    """`connect` takes whether there is a way from one to the other."""
     laptop, desktop = loan.laptop, loan.desktop
     here = laptop.console.position()
     with loan.journey.leg(f"desktop: {what} in mid-write"):
@@ -30,7 +18,7 @@ def _interrupt(loan, what, connect, back):
     with loan.journey.leg("laptop: misses the desktop"):
         laptop.console.wait(words.VANISHED, STEP_SECONDS, here)
     with loan.journey.leg("desktop: goes on"):
-        connect(back)
+        connect(True)
         laptop.console.wait(words.BACK_AGAIN, STEP_SECONDS, here)
         status, written = desktop.shell.answer(writing, STEP_SECONDS)
         read = desktop.run(f"echo 3 > /proc/sys/vm/drop_caches; sha256sum < {STREAM}", STEP_SECONDS)
