@@ -47,6 +47,7 @@ def play(lab, journey, installed):
     loan.boot_laptop(devices=battery.words())
     loan.check_witness()
     loan.check_clean()
+    loan.check_boot_untouched()
 
 
 def _wait(loan, name, value):
