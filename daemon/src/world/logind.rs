@@ -135,10 +135,10 @@ impl Logind {
         before: Option<Farewell>,
     ) -> zbus::Result<()> {
         let (kind, at_usec) = self.manager.scheduled_shutdown().await?;
-        let ours = before.is_some_and(|before| before.at_usec == at_usec);
+        if !may_replace(&kind, at_usec, before.as_ref()) {
+            return Ok(());
+        }
         match farewell {
-            // A person has planned a shutdown, which everybody is told of already.
-            _ if !kind.is_empty() && !ours => {}
             None if kind.is_empty() => {}
             None => {
                 self.manager.cancel_scheduled_shutdown().await?;
@@ -279,5 +279,28 @@ impl Session for Logind {
             futures_util::future::join(self.watch_locks(&reporter), users).await;
             Ok(())
         })
+    }
+}
+
+/// Whether there is no plan to shut down, or only ours. Of a person's everybody is told already.
+fn may_replace(kind: &str, at_usec: u64, ours: Option<&Farewell>) -> bool {
+    kind.is_empty() || ours.is_some_and(|ours| ours.at_usec == at_usec)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shutdown_that_a_person_has_planned_stays() {
+        let ours = Farewell {
+            why: String::new(),
+            at_usec: 7,
+        };
+        assert!(may_replace("", u64::MAX, None));
+        assert!(may_replace("", 0, Some(&ours)));
+        assert!(may_replace("poweroff", 7, Some(&ours)));
+        assert!(!may_replace("poweroff", 8, Some(&ours)));
+        assert!(!may_replace("poweroff", 7, None));
     }
 }
