@@ -20,7 +20,4 @@ def play(loan, stick, firmware, look=lambda: None):
     loan.lend(Boot(stick=stick.path, firmware=firmware))
     look()
     loan.write_witness()
-    loan.give_back()
-    loan.check_witness()
-    loan.check_clean()
-    loan.check_boot_untouched()
+    loan.give_back_and_end()

@@ -9,7 +9,7 @@ import os
 import subprocess
 import tarfile
 
-from . import DESKTOP_MAC, LAPTOP_MAC, accelerator, laptop, secrets, words
+from . import DESKTOP_MAC, LAPTOP_MAC, accelerator, laptop, outside, secrets, words
 from .errors import LabError
 from .machine import Boot
 from .stick import Stick
@@ -252,6 +252,22 @@ class Loan:
             self.desktop.wait_off(STEP_SECONDS)
         self.come_home(here, shell)
 
+    def give_back_and_end(self):
+        """Shuts the desktop down, and looks at the disk from outside instead of seeing the laptop come home."""
+        here = self.laptop.console.position()
+        self.laptop.monitor.ask("set-action", reboot="shutdown")
+        with self.journey.leg("desktop: shutdown to given back") as leg:
+            self.desktop.shell.tell("systemctl poweroff")
+            _, leg.end = self.laptop.console.wait(words.RETURNED, STEP_SECONDS, here)
+            self.desktop.wait_off(STEP_SECONDS)
+        with self.journey.leg("laptop: restarts"):
+            self.laptop.wait_off(STEP_SECONDS)
+        disk = self.lab.private / "laptop.img"
+        with self.journey.leg("disk: file, file system and /boot are as they should be"):
+            self._compare_witness(outside.digest(disk, WITNESS))
+            outside.must_be_clean(disk)
+            self._compare_boot(outside.boot_digests(disk))
+
     def come_home(self, console_after, shell_after):
         """The laptop boots its own system again, by itself."""
         with self.journey.leg("laptop: back in its own system") as leg:
@@ -263,9 +279,7 @@ class Loan:
     def check_witness(self):
         """The file that was written from the desktop is there."""
         with self.journey.leg("laptop: file compared"):
-            found = self.laptop.run(f"sha256sum < {WITNESS}")
-            if found != self.witness_sum:
-                raise LabError(f"{WITNESS} is not what was written: {found}, not {self.witness_sum}")
+            self._compare_witness(self.laptop.run(f"sha256sum < {WITNESS}"))
 
     def check_files(self):
         """All files that were written from the desktop are there, and no other ones."""
@@ -287,9 +301,7 @@ class Loan:
         with self.journey.leg("laptop: /boot is untouched"):
             lines = self.laptop.run("cd /boot && find . -type f -exec sha256sum {} +").splitlines()
             found = {name.removeprefix("./"): digest for digest, name in (line.split(maxsplit=1) for line in lines)}
-            if found != self._boot_sums:
-                changed = sorted(name for name, _ in found.items() ^ self._boot_sums.items())
-                raise LabError(f"changed in /boot: {changed}")
+            self._compare_boot(found)
 
     def check_secrets_on_desktop(self):
         """The same, while the lent system runs there."""
@@ -307,6 +319,15 @@ class Loan:
     def status(self):
         """`stiefelctl status` of the laptop, parsed."""
         return json.loads(self.laptop.run("stiefelctl status --json"))
+
+    def _compare_witness(self, found):
+        if found.strip() != self.witness_sum.strip():
+            raise LabError(f"{WITNESS} is not what was written: {found}, not {self.witness_sum}")
+
+    def _compare_boot(self, found):
+        if found != self._boot_sums:
+            changed = sorted(name for name, _ in found.items() ^ self._boot_sums.items())
+            raise LabError(f"changed in /boot: {changed}")
 
     def _wait_up(self, machine, console_after, shell_after):
         _, when = machine.console.wait(words.MULTI_USER, BOOT_SECONDS, console_after)

@@ -57,10 +57,7 @@ def play(lab, journey, installed):
     with journey.leg("the desktop's disks and firmware are left alone"):
         desktop.run(LEFT_ALONE)
     loan.write_witness()
-    loan.give_back()
-    loan.check_witness()
-    loan.check_clean()
-    loan.check_boot_untouched()
+    loan.give_back_and_end()
     journey.span("seconds_confirmed_to_serving", CONFIRMED, SERVING)
     journey.span("seconds_desktop_on_to_multi_user", DESKTOP_ON, LENT_UP)
 

@@ -37,10 +37,7 @@ def play(lab, journey, installed):
     loan.boot_lent_system()
     loan.check_secrets_on_desktop()
     loan.write_witness()
-    loan.give_back()
-    loan.check_witness()
-    loan.check_clean()
-    loan.check_boot_untouched()
+    loan.give_back_and_end()
 
 
 def _refused_without_kexec(desktop):

@@ -27,6 +27,4 @@ def play(lab, journey, installed):
     loan.desktop = loan.boot_desktop()
     loan.boot_lent_system()
     loan.write_witness()
-    loan.give_back()
-    loan.check_witness()
-    loan.check_clean()
+    loan.give_back_and_end()
