@@ -168,6 +168,8 @@ class Bench:
         decided = ["Disarm", "Pair", "Confirm", "Cancel"]
         found["stiefeld"] |= {
             "everything": latencies(clients, {"": (service, root, manager)}, undecided + decided, split=decided)[""],
+            "in_turn": latencies(clients, {"": (service, root, manager)}, undecided + decided, split=decided,
+                                 at_once=CLIENTS)[""],
             "polkit_alone": latencies(clients, {"": POLKIT}, ["CheckAuthorization"] * 4)[""],
         }
         for name, target in targets.items():
@@ -184,17 +186,18 @@ class Bench:
         return found
 
 
-def latencies(clients, targets, members, rounds=5, split=()):
+def latencies(clients, targets, members, rounds=5, split=(), at_once=1000):
     """Milliseconds, for each target; in turn, so that whatever else the machine does meets all.
 
-    With `split`, those of these members are told apart from the others."""
+    With `split`, those of these members are told apart from the others. No more calls than
+    `at_once` are open."""
     count = len(clients) * len(members)
     took = {name: [] for name in targets}
     for target in targets.values():
-        flood(clients, [target], members, count)
+        flood(clients, [target], members, count, at_once)
     for _ in range(rounds):
         for name, target in targets.items():
-            took[name] += flood(clients, [target], members, count)
+            took[name] += flood(clients, [target], members, count, at_once)
     others = [member for member in members if member not in split]
     return {
         name: {"calls_in_a_round": count} | summed(all_rounds, others)
@@ -244,11 +247,12 @@ def show(report):
         print(f"| {name} | {one['rss'] / 1024:.1f} | {one['own'] / 1024:.1f} | {one['threads']} | {one['wakeups']} | "
               f"{one['read']['worst_ms']:.0f} ms | {one['read']['median_ms']:.0f} ms | {calls['usec_each']:.0f} µs | "
               f"{calls['grown_kib']['own']} KiB in {calls['count']} calls |")
-    every = report["daemons"]["stiefeld"]["everything"]
-    decided = every["split"]
-    print(f"\nEverything at once ({every['calls_in_a_round']} calls): "
-          f"worst {every['worst_ms']:.0f} ms, median {every['median_ms']:.0f} ms; "
-          f"those that polkit decides: worst {decided['worst_ms']:.0f} ms, median {decided['median_ms']:.0f} ms")
+    for name, what in (("everything", "at once"), ("in_turn", "one after the other from each client")):
+        every = report["daemons"]["stiefeld"][name]
+        decided = every["split"]
+        print(f"\nEverything, {what} ({every['calls_in_a_round']} calls): "
+              f"worst {every['worst_ms']:.0f} ms, median {every['median_ms']:.0f} ms; "
+              f"those that polkit decides: worst {decided['worst_ms']:.0f} ms, median {decided['median_ms']:.0f} ms")
     alone = report["daemons"]["stiefeld"]["polkit_alone"]
     print(f"polkitd asked by the same clients for as many decisions ({alone['calls_in_a_round']}): "
           f"worst {alone['worst_ms']:.0f} ms, median {alone['median_ms']:.0f} ms")
