@@ -168,7 +168,7 @@ class Bench:
         decided = ["Disarm", "Pair", "Confirm", "Cancel"]
         found["stiefeld"] |= {
             "everything": latencies(clients, {"": (service, root, manager)}, undecided + decided, split=decided)[""],
-            "in_turn": latencies(clients, {"": (service, root, manager)}, undecided + decided, split=decided,
+            "hundred_open": latencies(clients, {"": (service, root, manager)}, undecided + decided, split=decided,
                                  at_once=CLIENTS)[""],
             "polkit_alone": latencies(clients, {"": POLKIT}, ["CheckAuthorization"] * 4)[""],
         }
@@ -247,7 +247,7 @@ def show(report):
         print(f"| {name} | {one['rss'] / 1024:.1f} | {one['own'] / 1024:.1f} | {one['threads']} | {one['wakeups']} | "
               f"{one['read']['worst_ms']:.0f} ms | {one['read']['median_ms']:.0f} ms | {calls['usec_each']:.0f} µs | "
               f"{calls['grown_kib']['own']} KiB in {calls['count']} calls |")
-    for name, what in (("everything", "at once"), ("in_turn", "one after the other from each client")):
+    for name, what in (("everything", "at once"), ("hundred_open", "at most a hundred open")):
         every = report["daemons"]["stiefeld"][name]
         decided = every["split"]
         print(f"\nEverything, {what} ({every['calls_in_a_round']} calls): "
