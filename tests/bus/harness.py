@@ -314,6 +314,13 @@ class Case(unittest.TestCase):
             f"{path} {name} = {value!r}",
         )
 
+    def wait_for_blocker(self, subject):
+        """Until something of this kind is in the way; others may have been before."""
+        self.wait(
+            lambda: subject in [kind for kind, _, _ in self.property("Blockers")],
+            f"the {subject} in the way",
+        )
+
     def states(self):
         """All states of the hand-off that were signalled, in order."""
         self.property("State")

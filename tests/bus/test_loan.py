@@ -14,6 +14,10 @@ class Borrower(Case):
     def give_back(self, **options):
         self.call(ROOT, LOAN, "GiveBack", "(a{sv})", options)
 
+    def forbid_shutdown(self):
+        self.mock("Inhibitors", "(a(ssss))", [("shutdown", "apt", "a long upgrade", "block")])
+        self.wait_for_blocker("inhibitor")
+
     def power_offs(self):
         return [call for call in self.mock("Calls") if call.startswith("PowerOff")]
 
@@ -127,8 +131,7 @@ class GiveBack(Borrower):
         self.assertEqual(self.power_offs(), [])
 
     def test_waits_for_who_forbids_it(self):
-        self.mock("Inhibitors", "(a(ssss))", [("shutdown", "apt", "a long upgrade", "block")])
-        self.wait(lambda: self.property("Blockers"), "the blocker")
+        self.forbid_shutdown()
         text = self.assert_refused("Blocked", ROOT, LOAN, "GiveBack", "(a{sv})", {})
         self.assertIn("a long upgrade", text)
         self.assertEqual(self.property("State", LOAN), "held")
@@ -191,8 +194,7 @@ class Ending(Borrower):
         self.wait_for("Ending", "asked", LOAN)
         self.assertEqual(self.property("EndsUsec", LOAN), 0)
         # Whoever forbids it cannot: the lender will not wait.
-        self.mock("Inhibitors", "(a(ssss))", [("shutdown", "apt", "a long upgrade", "block")])
-        self.wait(lambda: self.property("Blockers"), "the blocker")
+        self.forbid_shutdown()
         self.script("loan ask 1")
         self.wait_for("State", "closing", LOAN)
         self.assertEqual(self.property("Ending", LOAN), "")

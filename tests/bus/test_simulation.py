@@ -30,7 +30,7 @@ class Simulation(Case):
         self.arm()
         pairing = self.pair()
         self.script("inhibit apt a long upgrade")
-        self.wait(lambda: self.property("Blockers"), "the blocker")
+        self.wait_for_blocker("inhibitor")
         text = self.assert_refused("Blocked", ROOT, HANDOFF, "Begin", "(oa{sv})", pairing, {})
         self.assertIn("a long upgrade", text)
         self.script("uninhibit")

@@ -74,7 +74,7 @@ class WriteStick(Drives):
         self.assertEqual(self.property("ImageState", MANAGER), "ready")
         self.assertEqual(self.property("State", DRIVE, SDB), "busy")
         # Nobody leaves in the middle of it.
-        self.wait(lambda: self.property("Blockers"), "the blocker")
+        self.wait_for_blocker("inhibitor")
         self.assert_refused("Blocked", ROOT, HANDOFF, "Begin", "(oa{sv})", self.pairing, {})
         self.refused("InProgress")
         self.assert_refused("InProgress", ROOT, MANAGER, "UpdateImage")

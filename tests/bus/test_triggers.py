@@ -167,7 +167,7 @@ class Block(HandOff):
 
     def test_a_lock_of_another_program(self):
         self.mock("Inhibitors", "(a(ssss))", [self.LOCK])
-        self.wait(lambda: self.property("Blockers"), "the blocker")
+        self.wait_for_blocker("inhibitor")
         [(subject, text, hint)] = self.property("Blockers")
         self.assertEqual((subject, text), ("inhibitor", "apt forbids to shut down: upgrade"))
         self.assertTrue(hint)
@@ -183,7 +183,7 @@ class Block(HandOff):
     def test_locks_that_forbid_something_else_do_not_count(self):
         others = [("sleep", "player", "plays", "block"), ("shutdown", "editor", "saves", "delay")]
         self.mock("Inhibitors", "(a(ssss))", others + [self.LOCK])
-        self.wait(lambda: self.property("Blockers"), "the blocker")
+        self.wait_for_blocker("inhibitor")
         self.assertEqual(len(self.property("Blockers")), 1)
 
     def test_that_comes_while_announced(self):
@@ -213,7 +213,7 @@ class Block(HandOff):
         (self.machine / "boot/initrd.img-simulated").unlink()
         self.call(ROOT, MANAGER, "Refresh")
         self.assert_refused("Blocked", ROOT, HANDOFF, "Begin", "(oa{sv})", self.pairing, {})
-        self.wait(lambda: self.property("Blockers"), "the blocker")
+        self.wait_for_blocker("kernel")
         self.assertEqual(self.property("Blockers")[0][0], "kernel")
 
 
