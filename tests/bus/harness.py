@@ -304,6 +304,12 @@ class Case(unittest.TestCase):
     def property(self, name, interface=HANDOFF, path=ROOT):
         """A property as the signals have told it. The daemon signals before it answers, so
         what a call brought about is here when the call has returned."""
+        # What is sent to us may be under way when another program has its answer: the bus
+        # answers us behind it.
+        self.connection.call_sync(
+            "org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus", "GetId",
+            None, None, 0, LIMIT * 1000, None,
+        )
         while GLib.MainContext.default().iteration(False):
             pass
         return self.seen.get((path, interface), {}).get(name)

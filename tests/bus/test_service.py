@@ -18,7 +18,7 @@ class Notify(HandOff):
         self.script("close after hold-sleep")
         self.confirm()
         self.script("await after hold-sleep")
-        self.assertEqual(self.notified(), ["WATCHDOG_USEC=60000000"])
+        self.wait(lambda: self.notified() == ["WATCHDOG_USEC=60000000"], "the watch")
         self.cancel()
         self.script("open after hold-sleep")
         self.come_back("cancelled")
