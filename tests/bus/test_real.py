@@ -46,7 +46,8 @@ class UPower(Case):
     OWN = ["org.freedesktop.UPower"]
 
     def start_upower(self):
-        env = os.environ | {"DBUS_SYSTEM_BUS_ADDRESS": self.address}
+        # The devices go with the rest of the test, however this program ends.
+        env = os.environ | {"DBUS_SYSTEM_BUS_ADDRESS": self.address, "TMPDIR": str(self.folder)}
         bed = self._spawn(
             ["umockdev-wrapper", "/usr/bin/python3", "-B", "-c", BATTERY, UPOWERD],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log, env=env, text=True,

@@ -37,7 +37,7 @@ class Usb(Case):
         self.daemon = self._spawn(
             ["setpriv", "--pdeathsig", "KILL", "unshare", "--net", "--mount", "--pid", "--fork", "--kill-child",
              "sh", "-c", START, "sh", ADAPTER, *bed],
-            stderr=self.log,
+            stderr=self.log, env=os.environ | {"TMPDIR": str(self.folder)},
         )
         self.wait(lambda: self.daemon.poll() is not None or self._owner("org.stiefelsystem.Stiefel1"), "the name")
         self.assertIsNone(self.daemon.poll(), (self.folder / "log").read_text())
