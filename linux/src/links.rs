@@ -4,11 +4,12 @@
 //! opened and stay with it, whatever the process does later: one process can
 //! look after two namespaces without ever changing its own.
 
-use std::fs;
+mod devices;
+mod macvlan;
+
 use std::io;
 use std::net::{IpAddr, Ipv6Addr};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
-use std::path::Path;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
 use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE};
 use netlink_packet_route::address::{
@@ -24,6 +25,7 @@ use stiefel_core::net::MacAddress;
 
 use crate::error::{Result, Tried};
 use crate::netlink::{Listener, Netlink};
+use devices::Devices;
 
 /// Group numbers of `linux/rtnetlink.h`.
 const RTNLGRP_LINK: u32 = 1;
@@ -47,6 +49,8 @@ pub struct Link {
     /// A wired Ethernet device, or one end of a virtual cable (veth): what a loan can use.
     /// False for wireless devices, bridges, tunnels, taps, VLANs and the loopback.
     pub is_ethernet: bool,
+    /// The same without virtual cables: a device that a person can put a cable in.
+    pub is_physical: bool,
     /// Switched on by software.
     pub up: bool,
     /// A cable with somebody at its other end. Only known while the link is up.
@@ -68,28 +72,40 @@ impl Link {
 }
 
 /// The interfaces of one network namespace.
-pub struct Links(Netlink);
+pub struct Links {
+    netlink: Netlink,
+    devices: Devices,
+}
 
 impl Links {
     /// Opens the interfaces of the network namespace that this thread is in now.
     pub fn open() -> Result<Self> {
-        let netlink = Netlink::open(NETLINK_ROUTE);
-        netlink
-            .map(Self)
-            .tried(|| "cannot open a netlink socket for network interfaces".into())
+        Self::with(Devices::mounted())
+    }
+
+    /// The same for a program that will no longer see `/sys` then: it has one of its own,
+    /// see [`crate::mounts::private_sysfs`], that was made in the same network namespace.
+    pub fn open_with(sysfs: OwnedFd) -> Result<Self> {
+        Self::with(Devices::below(sysfs))
+    }
+
+    fn with(devices: Devices) -> Result<Self> {
+        let netlink = Netlink::open(NETLINK_ROUTE)
+            .tried(|| "cannot open a netlink socket for network interfaces".into())?;
+        Ok(Self { netlink, devices })
     }
 
     /// All interfaces, in the kernel's order.
     pub fn list(&mut self) -> Result<Vec<Link>> {
         let question = RouteNetlinkMessage::GetLink(LinkMessage::default());
         let answers = self
-            .0
+            .netlink
             .dump(question)
             .tried(|| "cannot list network interfaces".into())?;
         Ok(answers
             .into_iter()
             .filter_map(|answer| match answer {
-                RouteNetlinkMessage::NewLink(message) => Some(describe(message)),
+                RouteNetlinkMessage::NewLink(message) => Some(describe(message, &self.devices)),
                 _ => None,
             })
             .collect())
@@ -169,7 +185,7 @@ impl Links {
             AddressAttribute::Local(IpAddr::V6(address)),
             AddressAttribute::Flags(AddressFlags::Nodad | AddressFlags::Permanent),
         ];
-        self.0
+        self.netlink
             .command(
                 RouteNetlinkMessage::NewAddress(message),
                 NLM_F_CREATE | NLM_F_REPLACE,
@@ -184,7 +200,7 @@ impl Links {
         message.header.prefix_len = prefix;
         message.header.index = index;
         message.attributes = vec![AddressAttribute::Local(IpAddr::V6(address))];
-        self.0
+        self.netlink
             .command(RouteNetlinkMessage::DelAddress(message), 0)
             .tried(|| format!("cannot remove {address}/{prefix} from network interface {index}"))
     }
@@ -194,7 +210,7 @@ impl Links {
         let mut question = AddressMessage::default();
         question.header.family = AddressFamily::Inet6;
         let answers = self
-            .0
+            .netlink
             .dump(RouteNetlinkMessage::GetAddress(question))
             .tried(|| "cannot list network addresses".into())?;
         Ok(answers.into_iter().find_map(|answer| match answer {
@@ -223,7 +239,7 @@ impl Links {
     pub fn delete(&mut self, index: u32) -> Result<()> {
         let mut message = LinkMessage::default();
         message.header.index = index;
-        self.0
+        self.netlink
             .command(RouteNetlinkMessage::DelLink(message), 0)
             .tried(|| format!("cannot remove network interface {index}"))
     }
@@ -234,7 +250,7 @@ impl Links {
             LinkAttribute::IfName(name.to_owned()),
             LinkAttribute::LinkInfo(info),
         ];
-        self.0.command(
+        self.netlink.command(
             RouteNetlinkMessage::NewLink(message),
             NLM_F_CREATE | NLM_F_EXCL,
         )
@@ -249,14 +265,16 @@ impl Links {
         } else {
             LinkFlags::empty()
         };
-        self.0.command(RouteNetlinkMessage::SetLink(message), 0)
+        self.netlink
+            .command(RouteNetlinkMessage::SetLink(message), 0)
     }
 
     fn change(&mut self, index: u32, attribute: LinkAttribute) -> io::Result<()> {
         let mut message = LinkMessage::default();
         message.header.index = index;
         message.attributes.push(attribute);
-        self.0.command(RouteNetlinkMessage::SetLink(message), 0)
+        self.netlink
+            .command(RouteNetlinkMessage::SetLink(message), 0)
     }
 }
 
@@ -329,7 +347,7 @@ impl AsFd for Monitor {
     }
 }
 
-fn describe(message: LinkMessage) -> Link {
+fn describe(message: LinkMessage, devices: &Devices) -> Link {
     let header = message.header;
     let mut link = Link {
         index: header.index,
@@ -337,6 +355,7 @@ fn describe(message: LinkMessage) -> Link {
         mac: None,
         permanent_mac: None,
         is_ethernet: false,
+        is_physical: false,
         up: header.flags.contains(LinkFlags::Up),
         carrier: header.flags.contains(LinkFlags::LowerUp),
         mtu: 0,
@@ -362,25 +381,13 @@ fn describe(message: LinkMessage) -> Link {
             _ => {}
         }
     }
-    let sysfs = Path::new("/sys/class/net").join(&link.name);
     link.is_ethernet = header.link_layer_type == LinkLayerType::Ether
         && link.mac.is_some()
         && matches!(kind, None | Some(InfoKind::Veth | InfoKind::Dsa))
-        && !is_radio(&sysfs);
-    link.speed_mbps = fs::read_to_string(sysfs.join("speed"))
-        .ok()
-        // Drivers say -1 when they do not know.
-        .and_then(|speed| speed.trim().parse().ok())
-        .filter(|speed| *speed > 0);
+        && !devices.is_radio(&link.name);
+    link.is_physical = link.is_ethernet && !matches!(kind, Some(InfoKind::Veth));
+    link.speed_mbps = devices.speed_mbps(&link.name);
     link
-}
-
-/// Wi-Fi and mobile radio devices look like Ethernet to rtnetlink; sysfs knows better.
-fn is_radio(sysfs: &Path) -> bool {
-    let uevent = fs::read_to_string(sysfs.join("uevent")).unwrap_or_default();
-    uevent
-        .lines()
-        .any(|line| matches!(line, "DEVTYPE=wlan" | "DEVTYPE=wwan"))
 }
 
 fn usable_link_local(message: &AddressMessage) -> Option<Ipv6Addr> {

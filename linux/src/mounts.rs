@@ -49,6 +49,12 @@ pub fn private_proc() -> Result<OwnedFd> {
     private("proc", None)
 }
 
+/// A sysfs that is mounted nowhere, with the devices of the network namespace that this thread
+/// is in now.
+pub fn private_sysfs() -> Result<OwnedFd> {
+    private("sysfs", None)
+}
+
 /// An empty tmpfs that is mounted nowhere, with a size limit such as `64k`.
 pub fn private_tmpfs(size: &str) -> Result<OwnedFd> {
     private("tmpfs", Some(size))

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use stiefel_linux::echo::Echo;
 use stiefel_linux::links::{LARGE_MTU, Link, Links, Monitor, link_local_of};
-use stiefel_linux::{nbd, process, sysctl};
+use stiefel_linux::{mounts, nbd, process, sysctl};
 
 /// Long enough that only a hang reaches it.
 const FOREVER: Duration = Duration::from_secs(60);
@@ -173,6 +173,66 @@ fn an_interface_moves_and_both_namespaces_stay_in_view() {
             .unwrap();
         assert_eq!(outside.by_name("left").unwrap(), None);
         assert_eq!(own.by_mac(left.mac.unwrap()).unwrap().unwrap().name, "left");
+    });
+}
+
+#[test]
+fn somebody_elses_card_is_used_from_another_namespace() {
+    in_namespace(|| {
+        let (mut outside, left, right) = cable();
+        for end in [&left, &right] {
+            outside.set_up(end.index).unwrap();
+        }
+        let theirs: Ipv6Addr = "fd00::2".parse().unwrap();
+        outside.add_address(right.index, theirs, 64).unwrap();
+        process::enter_new_network().unwrap();
+        sysctl::prepare_interface("default").unwrap();
+        let namespace = process::network_namespace().unwrap();
+        let mut inside = Links::open().unwrap();
+        let mut make = |mac| {
+            outside
+                .create_macvlan(left.index, "way", mac, namespace.as_fd())
+                .unwrap();
+            assert_eq!(outside.by_name("way").unwrap(), None);
+        };
+        make(None);
+        let way = link(&mut inside, "way");
+        let mac = way.mac.unwrap();
+        assert!(mac.0[0] & 3 == 2 && !way.is_ethernet && !way.up, "{way:?}");
+        inside.delete(way.index).unwrap();
+        make(Some(mac));
+        let way = link(&mut inside, "way");
+        assert_eq!(way.mac, Some(mac));
+        inside.set_up(way.index).unwrap();
+        assert!(link(&mut inside, "way").carrier);
+        let ours: Ipv6Addr = "fd00::1".parse().unwrap();
+        inside.add_address(way.index, ours, 64).unwrap();
+        let mut echo = Echo::open().unwrap();
+        assert!(echo.ask(theirs, 100, FOREVER).unwrap().is_some());
+        // The card is as it was, and when its cable is out, so is ours.
+        assert_eq!(outside.by_name("left").unwrap().unwrap().mac, left.mac);
+        let mut monitor = Monitor::open().unwrap();
+        outside.set_down(right.index).unwrap();
+        while link(&mut inside, "way").carrier {
+            assert!(monitor.wait(FOREVER).unwrap());
+        }
+        outside.delete(left.index).unwrap();
+        assert_eq!(inside.by_name("way").unwrap(), None);
+    });
+}
+
+#[test]
+fn a_sysfs_of_its_own_knows_the_devices_of_its_namespace() {
+    in_namespace(|| {
+        let (mut links, left, right) = cable();
+        let sysfs = mounts::private_sysfs().unwrap();
+        let mut knowing = Links::open_with(sysfs).unwrap();
+        for end in [&left, &right] {
+            links.set_up(end.index).unwrap();
+        }
+        assert_eq!(link(&mut links, "left").speed_mbps, None);
+        assert_eq!(link(&mut knowing, "left").speed_mbps, Some(10_000));
+        assert!(left.is_ethernet && !left.is_physical);
     });
 }
 
