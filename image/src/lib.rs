@@ -36,5 +36,9 @@ pub use tree::releases;
 /// Where the images of a system are, below its root folder.
 pub const IMAGES: &str = "var/lib/stiefelsystem/images";
 
-/// The ramdisk's static program, below a system's root folder.
-pub const INIT: &str = "usr/libexec/stiefelsystem/stiefel-init";
+/// The ramdisk's static program, below a system's root folder. Where a distribution has another place for
+/// programs that nobody calls by hand, the build says so.
+pub const INIT: &str = match option_env!("STIEFEL_INIT") {
+    Some(path) => path,
+    None => "usr/libexec/stiefelsystem/stiefel-init",
+};

@@ -1,6 +1,6 @@
 """tools/install and meson install put the same files at the same places.
 
-usage: installed.py BUILD-DIR [--no-dpkg]
+usage: installed.py BUILD-DIR LIBEXECDIR [--no-dpkg]
 
 The first is for whoever has no meson, above all for the tests with virtual
 machines. What only the application or the documentation needs is meson's.
@@ -45,7 +45,7 @@ def by_us():
 
 def main():
     meson = {place for place in by_meson(sys.argv[1]) if not place.startswith(ONLY_MESON)}
-    ours = by_us()
+    ours = {place.replace("/usr/libexec/stiefelsystem/", sys.argv[2] + "/") for place in by_us()}
     if "--no-dpkg" in sys.argv:
         ours = {place for place in ours if not place.startswith("/etc/kernel/")}
     for place in sorted(meson - ours):
