@@ -38,8 +38,8 @@ RECIPES = {
         cp packaging/arch/PKGBUILD packaging/arch/*.install .
         # makepkg refuses to be root, and what is installed is not pacman's.
         chown -R nobody .
-        PKGEXT=.pkg.tar.zst setpriv --reuid=nobody --clear-groups makepkg --nodeps --nocheck --skipinteg
-        rm -rf src pkg {name}-{version}.tar.gz
+        HOME=$PWD PKGEXT=.pkg.tar.zst setpriv --reuid=nobody --clear-groups makepkg --nodeps --skipinteg
+        rm -rf src pkg
     """,
 }
 

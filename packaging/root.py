@@ -16,7 +16,7 @@ from lab import cache, debian  # noqa: E402
 PACKAGES = """
     build-essential debhelper fakeroot lintian
     rustc-web cargo-web meson pkgconf
-    libudev-dev libgtk-4-dev libadwaita-1-dev libpolkit-gobject-1-dev systemd-dev
+    libgtk-4-dev libadwaita-1-dev libpolkit-gobject-1-dev systemd-dev
     gettext appstream desktop-file-utils libxml2-utils shellcheck man-db systemd
     rpm rpmlint makepkg pacman-package-manager libarchive-tools zstd
 """.split()
