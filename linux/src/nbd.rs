@@ -4,6 +4,7 @@
 //! family exists only in the first network namespace: open [`Nbd`] there. The
 //! sockets that it is given may belong to any other.
 
+mod call;
 mod handshake;
 
 use std::io;

@@ -3,10 +3,12 @@
 //! Source: the NBD protocol, `doc/proto.md` of the NetworkBlockDevice project.
 
 use std::io::{self, Read, Write};
-use std::net::{SocketAddr, SocketAddrV6, TcpStream};
+use std::net::{SocketAddrV6, TcpStream};
 use std::time::Duration;
 
 use rustix::net::sockopt;
+
+use super::call::call;
 
 const INIT_MAGIC: u64 = u64::from_be_bytes(*b"NBDMAGIC");
 const OPTION_MAGIC: u64 = u64::from_be_bytes(*b"IHAVEOPT");
@@ -72,9 +74,9 @@ pub enum HandshakeError {
     },
 }
 
-/// Connects to a disk service and negotiates an export. It has `reach` to take the call, and
-/// then `limit` for each step; the socket that comes back has no time limits of its own, keeps
-/// itself alive, and is ready for the kernel.
+/// Connects to a disk service and negotiates an export. It has `reach` to take the call, which
+/// is repeated while it is not heard, and then `limit` for each step; the socket that comes back
+/// has no time limits of its own, keeps itself alive, and is ready for the kernel.
 pub fn dial(
     address: SocketAddrV6,
     export: &str,
@@ -82,8 +84,7 @@ pub fn dial(
     limit: Duration,
 ) -> Result<(TcpStream, Export), HandshakeError> {
     let unreachable = |cause| HandshakeError::Unreachable { address, cause };
-    let mut stream =
-        TcpStream::connect_timeout(&SocketAddr::V6(address), reach).map_err(unreachable)?;
+    let mut stream = call(address, reach).map_err(unreachable)?;
     stream.set_read_timeout(Some(limit))?;
     stream.set_write_timeout(Some(limit))?;
     stream.set_nodelay(true)?;

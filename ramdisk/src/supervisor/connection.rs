@@ -29,8 +29,8 @@ const AGAIN: Duration = Duration::from_millis(250);
 /// Until the kernel notices what we have noticed.
 const KERNEL_SOON: Duration = Duration::from_millis(20);
 
-/// Connects to the lent disk, through the tunnel. The lender has `reach` to take the call:
-/// short after an outage, because each try starts TCP afresh, which is sooner than its own retries.
+/// Connects to the lent disk, through the tunnel. The lender has `reach` to take the call; nothing
+/// else is looked after meanwhile.
 pub(super) fn dial(
     export: ExportName,
     reach: Duration,

@@ -23,8 +23,8 @@ use crate::console::note;
 /// nothing.
 const STRANDS: u8 = 4;
 
-/// How long the lender has to take a call. A path that has just come back may lose the first
-/// one, and TCP itself would ask again after a second; a lender that is busy needs longer.
+/// How long the lender has to take a call, each time that nobody has. Short at first, because the
+/// path may change again meanwhile; a lender that is busy needs longer.
 const REACH: [Duration; 4] = [
     Duration::from_millis(250),
     Duration::from_millis(500),
@@ -132,7 +132,10 @@ impl Strands {
     pub(super) fn next_try(&self, cable: bool) -> Option<Instant> {
         let each = self.each.iter().filter(|each| cable || !each.is_dead());
         let tries = each.filter_map(Connection::next_try);
-        tries.chain(self.watch.next_try().filter(|_| cable)).min()
+        let watch = self.watch.next_try();
+        tries
+            .chain(watch.filter(|_| cable && !self.are_not_in_use()))
+            .min()
     }
 
     /// Finds out which are dead.
@@ -141,9 +144,14 @@ impl Strands {
     }
 
     /// Does what is due: dials if there is a cable, gives new sockets to the kernel, answers the
-    /// lender.
+    /// lender. When the kernel has none, it returns as soon as it has one: the disk goes on. What
+    /// comes next is the watch, without which the lender takes nothing that was moved.
     pub(super) fn revive(&mut self, nbd: &mut Nbd, device: u32, patience: Patience, cable: bool) {
         self.answer_calls();
+        let stood_still = self.are_not_in_use();
+        if cable && !stood_still {
+            self.watch.revive();
+        }
         for (slot, at) in (0..STRANDS).filter_map(Slot::new).zip(0..self.each.len()) {
             if cable && self.each[at].is_to_be_dialled() {
                 self.newest += 1;
@@ -158,12 +166,9 @@ impl Strands {
             self.each[at].offer(nbd, device, patience);
             // The next one must not come before this one; and who does not answer on this one
             // does not on others.
-            if self.each[at].alive().is_none() {
+            if self.each[at].alive().is_none() || stood_still {
                 break;
             }
-        }
-        if cable {
-            self.watch.revive();
         }
     }
 
@@ -193,4 +198,20 @@ impl Strands {
 
 fn strand(slot: Slot, serial: u64) -> ExportName {
     ExportName::Strand(Strand { slot, serial })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_watch_is_left_alone_until_the_disk_goes_on() {
+        let later = Instant::now() + Duration::from_secs(3600);
+        let strands = Strands {
+            each: vec![Connection::Dead { next_try: later }],
+            ..Strands::none()
+        };
+        assert_eq!(strands.next_try(true), Some(later));
+        assert_eq!(strands.next_try(false), None);
+    }
 }
