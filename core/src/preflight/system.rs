@@ -46,33 +46,55 @@ pub const HIBERNATED: &[u8; 10] = b"S1SUSPEND\0";
 /// Names that depend on the machine: on another one, the disk is called `nbd0`.
 const KERNEL_NAMES: [&str; 6] = ["sd", "hd", "vd", "xvd", "nvme", "mmcblk"];
 
-/// The devices that the command line and `/etc/fstab` call by a machine's names.
+/// The devices that the command line, `/etc/fstab` and `/etc/crypttab` call by a machine's names.
 #[must_use]
-pub fn by_name(cmdline: &str, fstab: &str) -> Vec<Named> {
+pub fn by_name(cmdline: &str, fstab: &str, crypttab: &str) -> Vec<Named> {
     let root = cmdline
         .split_ascii_whitespace()
-        .filter_map(|word| word.strip_prefix("root="))
-        .filter(|device| is_kernel_name(device))
-        .map(|device| Named {
+        .filter_map(|word| word.split_once('='))
+        .filter_map(|(name, value)| match name {
+            "root" => Some((name, value)),
+            // DEVICE:NAME, of mkinitcpio's hook "encrypt".
+            "cryptdevice" => Some((name, value.split(':').next()?)),
+            _ => None,
+        })
+        .filter(|(_, device)| is_kernel_name(device))
+        .map(|(name, device)| Named {
             device: device.to_owned(),
-            wanted_by: "root= of the kernel's command line".into(),
+            wanted_by: format!("{name}= of the kernel's command line"),
             needed: true,
         });
     let mounts = fstab.lines().filter_map(|line| {
         let mut fields = line.split_ascii_whitespace();
         let (device, place) = (fields.next()?, fields.next()?);
         let options = fields.nth(1).unwrap_or_default();
-        let optional = options
-            .split(',')
-            .any(|option| matches!(option, "nofail" | "noauto"));
-        (is_kernel_name(device) && !optional).then(|| Named {
+        (is_kernel_name(device) && !is_optional(options)).then(|| Named {
             device: device.to_owned(),
             wanted_by: format!("{place} in /etc/fstab"),
             // The root is mounted by then, and a missing swap space only takes its time.
             needed: place != "/" && place != "none" && place != "swap",
         })
     });
-    root.chain(mounts).collect()
+    let encrypted = crypttab.lines().filter_map(|line| {
+        let mut fields = line.split_ascii_whitespace();
+        let (name, device) = (fields.next()?, fields.next()?);
+        let options = fields.nth(1).unwrap_or_default();
+        let listed = !name.starts_with('#') && is_kernel_name(device) && !is_optional(options);
+        listed.then(|| Named {
+            device: device.to_owned(),
+            wanted_by: format!("the device of {name} in /etc/crypttab"),
+            // Who makes an initramfs writes the root's UUID into it instead; we cannot tell what others are for.
+            needed: false,
+        })
+    });
+    root.chain(mounts).chain(encrypted).collect()
+}
+
+/// Whether the system starts without what has these options in one of the tables.
+fn is_optional(options: &str) -> bool {
+    options
+        .split(',')
+        .any(|option| matches!(option, "nofail" | "noauto"))
 }
 
 fn is_kernel_name(device: &str) -> bool {

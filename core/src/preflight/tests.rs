@@ -48,7 +48,7 @@ fn each_obstacle_blocks_by_itself() {
         (Subject::Kexec, |f| f.kexec = Kexec::NotBuilt),
         (Subject::Kexec, |f| f.kexec = Kexec::Unsigned),
         (Subject::Names, |f| {
-            f.system.named = system::by_name("root=/dev/sda1", "");
+            f.system.named = system::by_name("root=/dev/sda1", "", "");
         }),
         (Subject::Unlocking, |f| {
             let device = ("/dev/sda2".into(), system::Unlocking::TpmOnly);
@@ -103,7 +103,7 @@ fn what_is_only_worth_a_look_does_not_block() {
     let strange: [(Subject, Change); 7] = [
         (Subject::Driver, |f| f.missing_drivers.push("r8152".into())),
         (Subject::Names, |f| {
-            f.system.named = system::by_name("", "/dev/sda1 / ext4");
+            f.system.named = system::by_name("", "/dev/sda1 / ext4", "");
         }),
         (Subject::Unlocking, |f| {
             let device = ("/dev/sda2".into(), system::Unlocking::TpmFirst);

@@ -27,7 +27,11 @@ pub fn read(paths: &Paths) -> System {
         encrypted(paths, &device, 0, &mut unlocking);
     }
     System {
-        named: system::by_name(&text("/proc/cmdline"), &text("/etc/fstab")),
+        named: system::by_name(
+            &text("/proc/cmdline"),
+            &text("/etc/fstab"),
+            &text("/etc/crypttab"),
+        ),
         hibernated: hibernated(paths),
         unlocking,
     }

@@ -20,9 +20,18 @@ const PORTABLE: [&str; 3] = [
 fn what_installers_write_is_portable() {
     for fstab in PORTABLE {
         assert_eq!(
-            by_name("BOOT_IMAGE=/vmlinuz root=UUID=8f8c ro quiet", fstab),
+            by_name("BOOT_IMAGE=/vmlinuz root=UUID=8f8c ro quiet", fstab, ""),
             []
         );
+    }
+    for crypttab in [
+        // Debian, Fedora
+        "nvme0n1p3_crypt UUID=8f8c none luks,discard\n",
+        "luks-8f8c UUID=8f8c none discard\n# sda /dev/sda3 none\n#sda /dev/sda3 none luks\n",
+        "swap /dev/mapper/vg-swap /dev/urandom swap\nusb /dev/sdb1 none luks,nofail\n",
+    ] {
+        let cmdline = "cryptdevice=UUID=8f8c:root root=/dev/mapper/root";
+        assert_eq!(by_name(cmdline, "", crypttab), []);
     }
     for root in [
         "/dev/mapper/vg-root",
@@ -31,7 +40,7 @@ fn what_installers_write_is_portable() {
         "/dev/sdcard/x",
         "/dev/vdo",
     ] {
-        let named = by_name(&format!("root={root}"), "");
+        let named = by_name(&format!("root={root}"), "", "");
         // "vdo" could be the fifteenth virtual disk; when in doubt, it is told.
         assert_eq!(
             named.is_empty(),
@@ -45,15 +54,20 @@ fn what_installers_write_is_portable() {
 fn names_of_one_machine_are_found() {
     let fstab = "/dev/nvme0n1p2 / ext4 defaults 0 1\n/dev/sda1 /boot ext2\n\
                  /dev/sdb1 /media/usb vfat defaults,nofail 0 0\n/dev/mmcblk0p3 none swap sw 0 0\n";
-    let found: Vec<_> = by_name("root=/dev/vda1 ro", fstab)
+    let cmdline = "root=/dev/vda1 cryptdevice=/dev/nvme0n1p5:home:allow-discards ro";
+    let crypttab = "data /dev/sda7\nswap /dev/sda8 /dev/urandom swap\n";
+    let found: Vec<_> = by_name(cmdline, fstab, crypttab)
         .into_iter()
         .map(|named| (named.device, named.needed))
         .collect();
     let expected = [
         ("/dev/vda1", true),
+        ("/dev/nvme0n1p5", true),
         ("/dev/nvme0n1p2", false),
         ("/dev/sda1", true),
         ("/dev/mmcblk0p3", false),
+        ("/dev/sda7", false),
+        ("/dev/sda8", false),
     ];
     assert_eq!(
         found,
