@@ -20,6 +20,8 @@ pub fn heard(text: &str) -> String {
             return parts.iter().fold(form, |told, (name, part)| {
                 if *name == REASONS {
                     fill(&told, name, &reasons(part))
+                } else if *name == REASON && FORMS.contains(part) {
+                    fill(&told, name, &gettext(*part))
                 } else {
                     fill(&told, name, part)
                 }
@@ -65,6 +67,9 @@ fn sentence(text: &str) -> String {
 
 /// The gap that holds sentences of their own.
 const REASONS: &str = "reasons";
+
+/// The gap that says why, in anybody's words, or in ours.
+const REASON: &str = "reason";
 
 /// Marks a sentence for translators, under the name by which xgettext knows it.
 #[allow(non_snake_case)]
@@ -158,6 +163,7 @@ const FORMS: &[&str] = &[
     N_("no hand-off waits for a confirmation"),
     N_("the machine is already leaving its system"),
     N_("another pairing is called {name}; choose another name, or forget that one"),
+    N_("a stick is being made"),
 ];
 
 #[cfg(test)]
@@ -172,6 +178,7 @@ mod tests {
             "On battery at 23 %",
             "On battery at 23 %, less than the 30 % that a loan needs",
             "apt forbids to shut down: an upgrade: it runs",
+            "Stiefelsystem forbids to shut down: a stick is being made",
             "Nobody else is logged in",
         ] {
             assert_eq!(heard(text), text);
