@@ -78,6 +78,10 @@ pub(crate) fn run(
     let mut path = Path::leave(&ticket)?;
     // The card is busy finding out that it has a cable: time to load the tunnel's modules.
     hardware.load_named(&["wireguard"])?;
+    match hardware.load_named(&["macvlan"]) {
+        Ok(()) => path.allow_detours(),
+        Err(error) => note(&format!("The loan stays on its network card: {error:#}.")),
+    }
     drop(hardware);
     path.make_tunnel(&ticket)?;
     note("The tunnel is made.");
@@ -201,7 +205,9 @@ impl Supervisor {
             true => None,
             false => self.strands.next_try(self.path.carrier()),
         };
-        let next = tries.into_iter().chain(self.heir.next_try()).min();
+        let turn = self.path.next_turn().filter(|_| !self.released);
+        let next = tries.into_iter().chain(self.heir.next_try());
+        let next = next.chain(turn).min();
         let limit = next.map(|next| next.saturating_duration_since(Instant::now()));
         let limit = limit.and_then(|limit| limit.try_into().ok());
         let events = self.nbd.events();
@@ -241,6 +247,9 @@ impl Supervisor {
     fn tend(&mut self) {
         self.strands.bury_dead();
         self.tell();
+        if self.path.choose(self.strands.are_lost()) {
+            self.strands.try_now();
+        }
         self.revive();
         self.tell();
     }
