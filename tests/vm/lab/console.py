@@ -67,6 +67,10 @@ class Console:
                     raise TimedOut(f"{self.name}: no {pattern!r} on the console within {timeout} s")
                 self._news.wait(left)
 
+    def type(self, text):
+        """Types at it, as a person would."""
+        self._sock.sendall(text.encode())
+
     def find(self, pattern, after=0):
         """All matches so far, with their times."""
         wanted = re.compile(pattern)

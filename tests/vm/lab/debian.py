@@ -1,8 +1,10 @@
 """A Debian 13 tree with a kernel: what the laptop's disk is filled with."""
 
 import pathlib
+import shlex
 import subprocess
 
+from . import crypt
 from .errors import LabError
 
 SUITE = "trixie"
@@ -22,6 +24,12 @@ PACKAGES = """
 GENERATORS = {
     "initramfs-tools": ["initramfs-tools"],
     "dracut": ["dracut"],
+    "initramfs-tools-luks": ["initramfs-tools", "cryptsetup-initramfs"],
+}
+
+# What an initramfs is made from and the packages do not bring; it has to be there before they make one.
+FILES = {
+    "initramfs-tools-luks": {"etc/crypttab": crypt.CRYPTTAB},
 }
 
 # Nobody reads these in a test machine, and they are half of a small system.
@@ -30,12 +38,15 @@ EXCLUDED = ["/usr/share/doc/*", "/usr/share/man/*", "/usr/share/info/*", "/usr/s
 
 def definition(generator):
     """Text that changes when the tree would come out differently."""
-    return repr((SUITE, PACKAGES, GENERATORS[generator], EXCLUDED))
+    parts = (SUITE, PACKAGES, GENERATORS[generator], EXCLUDED)
+    return repr(parts + (FILES[generator],) if generator in FILES else parts)
 
 
 def make_tree(path, generator, log):
     """Unpacks and configures the system below `path`, which must not exist; `log` is an open file."""
     options = [f"--dpkgopt=path-exclude={pattern}" for pattern in EXCLUDED]
+    for name, text in FILES.get(generator, {}).items():
+        options.append(f"--essential-hook=printf %s {shlex.quote(text)} > \"$1/{name}\"")
     bootstrap(path, PACKAGES + GENERATORS[generator], options, log)
 
 

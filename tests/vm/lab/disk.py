@@ -1,8 +1,9 @@
 """A disk that a PC's firmware boots, made without mounting anything.
 
 GPT: GRUB's core in a partition of its own (its first sector is named in the
-boot sector), then /boot and / as ext4, filled by mke2fs. A system that starts by
-UEFI has an EFI system partition with the distribution's signed loaders behind them.
+boot sector), then /boot and / as ext4, filled by mke2fs; / may be encrypted. A system
+that starts by UEFI has an EFI system partition with the distribution's signed loaders
+behind them.
 """
 
 import dataclasses
@@ -13,11 +14,13 @@ import shutil
 import struct
 import subprocess
 
+from . import crypt
 from .errors import LabError
 
 SECTOR = 512
 MIB = 1 << 20
 CORE_MIB, BOOT_MIB, ROOT_MIB, ESP_MIB = 1, 192, 1400, 128
+ENCRYPTED_ROOT_MIB = 900
 ESP_GUID = "57ef0000-0000-4000-8000-0000000000e5"
 
 
@@ -27,14 +30,23 @@ class System:
 
     number: int = 1
     esp: bool = False  # starts by UEFI, with Secure Boot or without
+    encrypted: bool = False  # its root, by a passphrase
+
+    def root(self):
+        """Where its root's partition is, and how long, in MiB. Each byte of an encrypted one costs time."""
+        return 1 + CORE_MIB + BOOT_MIB, ENCRYPTED_ROOT_MIB if self.encrypted else ROOT_MIB
 
     def uuid(self, part):
         """Of the file system of a part: 1 is /boot, 2 is the root."""
         return f"57ef{self.number:04x}-0000-4000-8000-{part:012x}"
 
+    def root_source(self):
+        """How its root's file system is called, as distributions do."""
+        return crypt.DEVICE if self.encrypted else f"UUID={self.uuid(2)}"
+
     def fstab(self):
         """Its /etc/fstab."""
-        lines = [f"UUID={self.uuid(2)} / ext4 errors=remount-ro 0 1",
+        lines = [f"{self.root_source()} / ext4 errors=remount-ro 0 1",
                  f"UUID={self.uuid(1)} /boot ext4 defaults 0 2"]
         if self.esp:
             lines.append(f"PARTUUID={ESP_GUID} /boot/efi vfat umask=0077 0 2")
@@ -44,7 +56,7 @@ class System:
         """Of its kernel."""
         # The last two spare a slow emulated machine a test of its timer that is a matter of luck, and what
         # protects a real processor from guessing wrongly, which is a twelfth of each boot.
-        return (f"root=UUID={self.uuid(2)} ro console=ttyS0 loglevel=5 systemd.show_status=yes"
+        return (f"root={self.root_source()} ro console=ttyS0 loglevel=5 systemd.show_status=yes"
                 " no_timer_check mitigations=off")
 
 
@@ -72,7 +84,10 @@ def make(path, tree, system=LAPTOP):
             (boot / "efi").mkdir()
         _partition(path, system)
         _file_system(path, 1 + CORE_MIB, BOOT_MIB, boot, "boot", system.uuid(1))
-        _file_system(path, 1 + CORE_MIB + BOOT_MIB, ROOT_MIB, tree, "root", system.uuid(2))
+        if system.encrypted:
+            _encrypted_root(path, tree, system)
+        else:
+            _file_system(path, *system.root(), tree, "root", system.uuid(2))
         _install_grub(path, boot.with_suffix(".core"), system)
         if system.esp:
             _fill_esp(path, tree, system)
@@ -97,15 +112,16 @@ def _menu(release, system):
 
 def _partition(path, system):
     path.unlink(missing_ok=True)
+    _, root_mib = system.root()
     esp_mib = ESP_MIB if system.esp else 0
     with open(path, "wb") as disk:
-        disk.truncate((1 + CORE_MIB + BOOT_MIB + ROOT_MIB + esp_mib + 1) * MIB)
+        disk.truncate((1 + CORE_MIB + BOOT_MIB + root_mib + esp_mib + 1) * MIB)
     table = f"""\
 label: gpt
 label-id: 57ef0000-0000-4000-8000-{system.number - 1:012x}
 start=1MiB, size={CORE_MIB}MiB, type=21686148-6449-6E6F-744E-656564454649
 size={BOOT_MIB}MiB, type=linux
-size={ROOT_MIB}MiB, type=linux
+size={root_mib}MiB, type=linux
 """
     if system.esp:
         table += f"size={ESP_MIB}MiB, type=uefi, uuid={ESP_GUID}\n"
@@ -118,9 +134,26 @@ def _file_system(path, start_mib, size_mib, tree, label, uuid):
                     path, f"{size_mib}M"], check=True)
 
 
+def _encrypted_root(path, tree, system):
+    start_mib, size_mib = system.root()
+    volume = pathlib.Path(f"{tree}.root")
+    try:
+        with open(volume, "wb") as file:
+            file.truncate(size_mib * MIB)
+        _file_system(volume, 0, size_mib - crypt.HEADER_MIB, tree, "root", system.uuid(2))
+        crypt.encrypt(volume, tree)
+        _copy_in(volume, path, start_mib)
+    finally:
+        volume.unlink()
+
+
+def _copy_in(volume, path, start_mib):
+    subprocess.run(["dd", f"if={volume}", f"of={path}", "bs=1M", f"seek={start_mib}", "conv=notrunc,sparse",
+                    "status=none"], check=True)
+
+
 def _fill_esp(path, tree, system):
     """As the distribution's packages fill it; the firmware starts what is in EFI/BOOT."""
-    start_mib = 1 + CORE_MIB + BOOT_MIB + ROOT_MIB
     volume = pathlib.Path(f"{tree}.esp")
     menu = f"search.fs_uuid {system.uuid(1)} root\nset prefix=($root)/grub\nconfigfile ($root)/grub/grub.cfg\n"
     with open(volume, "wb") as file:
@@ -132,8 +165,7 @@ def _fill_esp(path, tree, system):
                               ("BOOT/grubx64.efi", "grub/x86_64-efi-signed/grubx64.efi.signed")):
             subprocess.run(["mcopy", "-i", volume, tree / "usr/lib" / source, f"::EFI/{place}"], check=True)
         subprocess.run(["mcopy", "-i", volume, "-", "::EFI/debian/grub.cfg"], input=menu.encode(), check=True)
-        subprocess.run(["dd", f"if={volume}", f"of={path}", "bs=1M", f"seek={start_mib}", "conv=notrunc,sparse",
-                        "status=none"], check=True)
+        _copy_in(volume, path, sum(system.root()))
     finally:
         volume.unlink()
 

@@ -9,7 +9,8 @@ import os
 import subprocess
 import tarfile
 
-from . import DESKTOP_MAC, LAPTOP_MAC, accelerator, laptop, outside, secrets, words
+from . import DESKTOP_MAC, LAPTOP_MAC, accelerator, crypt, laptop, outside, secrets, words
+from .disk import System
 from .errors import LabError
 from .machine import Boot
 from .stick import Stick
@@ -41,11 +42,12 @@ class Loan:
     """The machines and what is known of them; `installed` is a folder from tools/install."""
 
     def __init__(self, lab, journey, installed, generator="initramfs-tools", network="networkd", processors=1,
-                 drive="virtio-blk-pci"):
+                 drive="virtio-blk-pci", encrypted=False):
         self.lab = lab
         self.journey = journey
         self.installed = installed
-        self.generator = generator
+        self.system = System(encrypted=encrypted)
+        self.generator = f"{generator}-luks" if encrypted else generator
         self.network = network
         self.processors = processors  # of each machine
         self.drive = drive  # of DRIVES
@@ -82,7 +84,8 @@ class Loan:
         """Makes the laptop's disk with our files on it, and the ramdisk if update_image() shall not."""
         with self.journey.leg("disk made"):
             self.release, self._boot_sums = laptop.make_disk(
-                self.lab.private / "laptop.img", self.generator, self.network, self.installed, with_image)
+                self.lab.private / "laptop.img", self.generator, self.network, self.installed, with_image,
+                self.system)
         with self.journey.leg("accelerator probed"):
             kernel = laptop.tree(self.generator) / f"boot/vmlinuz-{self.release}"
             self.lab.accelerator = accelerator.choose(kernel)
@@ -221,7 +224,7 @@ class Loan:
         with self.journey.leg("desktop: ramdisk to disk attached") as leg:
             _, leg.end = console.wait(words.ATTACHED, STEP_SECONDS, here)
         with self.journey.leg(LENT_UP) as leg:
-            leg.end = self._wait_up(self.desktop, here, self.desktop_shell)
+            leg.end = self._wait_up(self.desktop, here, self.desktop_shell, mistakes=1)
             self._check_root(self.desktop, "/dev/nbd0")
             steps = self.desktop.run("dmesg | grep -F stiefel:")
             (self.lab.out / "desktop.attach.log").write_text(steps + "\n", encoding="utf-8")
@@ -315,6 +318,20 @@ class Loan:
             secrets.must_not_be_in_system(self.laptop)
             secrets.must_not_be_in_files(secret, sorted(self.lab.out.glob("*.log")))
             secrets.loan_keys_must_not_be_on(self.lab.private / "laptop.img")
+        if self.system.encrypted:
+            with self.journey.leg("secrets are nowhere on the disk, opened"):
+                secrets.passphrase_must_not_be_in_files(crypt.PASSPHRASE, sorted(self.lab.out.glob("*.log")))
+                secrets.loan_keys_must_not_be_on(self.opened_root())
+
+    def opened_root(self):
+        """An encrypted root as it is on the disk now, with its encryption taken away."""
+        start_mib, size_mib = self.system.root()
+        root = self.lab.private / "root.img"
+        if not root.exists():
+            subprocess.run(["dd", f"if={self.lab.private}/laptop.img", f"of={root}", "bs=1M", f"skip={start_mib}",
+                            f"count={size_mib}", "status=none"], check=True)
+            crypt.decrypt(root, laptop.tree(self.generator))
+        return root
 
     def status(self):
         """`stiefelctl status` of the laptop, parsed."""
@@ -329,13 +346,18 @@ class Loan:
             changed = sorted(name for name, _ in found.items() ^ self._boot_sums.items())
             raise LabError(f"changed in /boot: {changed}")
 
-    def _wait_up(self, machine, console_after, shell_after):
+    def _wait_up(self, machine, console_after, shell_after, mistakes=0):
+        """Types the passphrase where there is one, wrongly as often as told."""
+        if self.system.encrypted:
+            crypt.unlock(machine, BOOT_SECONDS, console_after, mistakes)
         _, when = machine.console.wait(words.MULTI_USER, BOOT_SECONDS, console_after)
         machine.shell.wait_ready(STEP_SECONDS, shell_after)
         return when
 
     def _check_root(self, machine, disk):
         source = machine.run("findmnt -no SOURCE /")
+        if self.system.encrypted:
+            source = crypt.below(machine, source)
         if not source.startswith(disk):
             raise LabError(f"{machine.name} runs from {source}, not from {disk}")
 

@@ -26,10 +26,19 @@ def of_initramfs(path):
 def must_not_be_in_files(secret, paths):
     """Looks into logs on this machine, for the digits and for the bytes."""
     needles = (secret.encode(), secret.upper().encode(), bytes.fromhex(secret))
+    _must_not_be_in_files("pairing's secret", needles, paths)
+
+
+def passphrase_must_not_be_in_files(passphrase, paths):
+    """The same for what a person typed."""
+    _must_not_be_in_files("passphrase", (passphrase.encode(),), paths)
+
+
+def _must_not_be_in_files(what, needles, paths):
     for path in paths:
         content = path.read_bytes()
         if any(needle in content for needle in needles):
-            raise LabError(f"the pairing's secret is in {path.name}")
+            raise LabError(f"the {what} is in {path.name}")
 
 
 def loan_keys_must_not_be_on(disk):
