@@ -11,6 +11,7 @@ from . import firmware
 from .console import Console
 from .errors import LabError, TimedOut
 from .monitor import Monitor
+from .network import BRIDGE
 from .shell import Shell
 
 MEMORY_MIB = 2048
@@ -104,9 +105,9 @@ class Machine:
         """Lets packets of so many bytes through, as a switch does; larger ones are lost."""
         self._network.set_packet_size(self._taps[nic], size)
 
-    def plug_nic(self, nic, mac):
-        """Plugs in a fast network adapter that is on the cable, as Thunderbolt would."""
-        self._taps[nic] = tap = self._network.socket()
+    def plug_nic(self, nic, mac, cable=BRIDGE):
+        """Plugs in a fast network adapter that is on the cable, or another one, as Thunderbolt would."""
+        self._taps[nic] = tap = self._network.socket(cable)
         self.monitor.ask_person(f"netdev_add {_netdev(nic, tap)}")
         self.monitor.ask("device_add", driver="virtio-net-pci", id=f"{nic}-device", netdev=nic, mac=mac,
                          romfile="", bus="port0")

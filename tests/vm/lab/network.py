@@ -1,4 +1,4 @@
-"""A network namespace with one bridge: the cable between the machines."""
+"""A network namespace with a bridge for each cable between the machines; most need one."""
 
 import itertools
 import subprocess
@@ -18,13 +18,10 @@ class Network:
             ["unshare", "--net", "--", "sh", "-c", "echo up; exec cat"],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self._numbers = itertools.count()
+        self._cables = {}  # by tap; a cable is a bridge
         self._enter = ["nsenter", f"--net=/proc/{self._holder.pid}/ns/net", "--"]
         if self._holder.stdout.readline() != b"up\n":
             raise LabError("cannot make a network namespace: this needs root")
-        # Snooping is off so that multicast goes everywhere as on a bare cable,
-        # and the host has no address, so that only the machines speak.
-        self.run(f"ip link add {BRIDGE} type bridge mcast_snooping 0 forward_delay 0",
-                 f"ip link set {BRIDGE} addrgenmode none", f"ip link set {BRIDGE} up")
 
     def command(self, *words):
         """The words of a command that runs inside, and dies with us."""
@@ -37,16 +34,22 @@ class Network:
         if done.returncode:
             raise LabError(f"{lines}: {done.stdout.strip()}")
 
-    def socket(self):
-        """A new socket at the cable's end of a machine: the name of a tap on the bridge."""
+    def socket(self, cable=BRIDGE):
+        """A new socket at a cable's end of a machine: the name of a tap on the bridge."""
+        if cable not in self._cables.values():
+            # Snooping is off so that multicast goes everywhere as on a bare cable,
+            # and the host has no address, so that only the machines speak.
+            self.run(f"ip link add {cable} type bridge mcast_snooping 0 forward_delay 0",
+                     f"ip link set {cable} addrgenmode none", f"ip link set {cable} up")
         name = f"tap{next(self._numbers)}"
+        self._cables[name] = cable
         self.run(f"ip tuntap add dev {name} mode tap", f"ip link set {name} addrgenmode none",
-                 f"ip link set {name} master {BRIDGE} up")
+                 f"ip link set {name} master {cable} up")
         return name
 
     def silence(self, tap, silent):
         """Loses every packet of a tap, while both ends keep their carrier."""
-        self.run(f"ip link set {tap} nomaster" if silent else f"ip link set {tap} master {BRIDGE}")
+        self.run(f"ip link set {tap} nomaster" if silent else f"ip link set {tap} master {self._cables[tap]}")
 
     def set_packet_size(self, tap, size):
         """Loses packets to a machine that are larger, without a word."""

@@ -20,6 +20,8 @@ LENT_TO = OURS + r".* is lent to (.+)\. Waiting until it is back"
 NOT_IN = OURS + r"The cable to .* is not in"
 ATTACHED = OURS + r"The disk of .* is attached"
 FROZEN = OURS + r"No connection to .*: this system waits"
+DETOUR = OURS + r"The cable leads nowhere; going on over another network card, (\S+)\."
+OWN_CARD = OURS + r"Going on over the own network card again"
 GOES_ON = OURS + r".* is back after (\d+) s"
 TAKEN_OVER = OURS + r".* was killed\. Another one has taken its place"
 
