@@ -26,6 +26,16 @@ pub fn prepare_interface(interface: &str) -> Result<()> {
     set(&format!("net/ipv6/conf/{interface}/accept_ra"), "0")
 }
 
+/// How often another machine is asked for its Ethernet address while it does not answer, ms. What
+/// is to be sent to it waits until then; the kernel's own second is long for a cable with two ends.
+const NEIGHBOUR_AGAIN: &str = "100";
+
+/// Lets an interface find the other machine again soon after that was out of reach.
+pub fn seek_neighbours_often(interface: &str) -> Result<()> {
+    let name = format!("net/ipv6/neigh/{interface}/retrans_time_ms");
+    set(&name, NEIGHBOUR_AGAIN)
+}
+
 fn set_below(root: &Path, name: &str, value: &str) -> Result<()> {
     fs::write(root.join(name), value)
         .tried(|| format!("cannot set the kernel setting {name} to {value}"))

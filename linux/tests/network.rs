@@ -161,6 +161,18 @@ fn a_prepared_interface_listens_to_no_router() {
 }
 
 #[test]
+fn an_interface_may_seek_its_neighbours_more_often() {
+    in_namespace(|| {
+        cable();
+        sysctl::seek_neighbours_often("left").unwrap();
+        for (name, expected) in [("left", "100"), ("right", "1000")] {
+            let name = format!("net/ipv6/neigh/{name}/retrans_time_ms");
+            assert_eq!(sysctl::get(&name).unwrap(), expected, "{name}");
+        }
+    });
+}
+
+#[test]
 fn an_interface_moves_and_both_namespaces_stay_in_view() {
     in_namespace(|| {
         let (mut outside, left, _) = cable();

@@ -73,6 +73,7 @@ fn switch_on(links: &mut Links, chosen: &[MacAddress], packets: Packets) -> bool
         if !link.up {
             // It may be gone again, or the kernel may have no setting for it: then as it is.
             let _ = sysctl::prepare_interface(&link.name);
+            let _ = sysctl::seek_neighbours_often(&link.name);
             if let Packets::Large = packets {
                 let _ = links.widen(&link);
             }
