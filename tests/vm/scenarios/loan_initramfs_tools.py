@@ -30,12 +30,6 @@ def play(lab, journey, installed):
     check_text(loan)
 
 
-def lend_and_look(loan):
-    """Lends, and goes on with look()."""
-    loan.lend()
-    look(loan)
-
-
 def look(loan):
     """Writes, gives back, and looks at everything that must hold."""
     loan.write_witness()
