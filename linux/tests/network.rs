@@ -161,6 +161,25 @@ fn a_prepared_interface_listens_to_no_router() {
 }
 
 #[test]
+fn an_address_that_is_given_is_there_before_the_cable_and_stays() {
+    in_namespace(|| {
+        let (mut links, left, right) = cable();
+        sysctl::prepare_interface("left").unwrap();
+        links.set_up(left.index).unwrap();
+        assert_eq!(links.link_local(left.index).unwrap(), None);
+        let address = link_local_of(left.mac.unwrap());
+        links.add_address(left.index, address, 64).unwrap();
+        assert_eq!(links.link_local(left.index).unwrap(), Some(address));
+        let mut monitor = Monitor::open().unwrap();
+        links.set_up(right.index).unwrap();
+        while links.link_local(right.index).unwrap().is_none() {
+            assert!(monitor.wait(FOREVER).unwrap());
+        }
+        assert_eq!(links.link_local(left.index).unwrap(), Some(address));
+    });
+}
+
+#[test]
 fn an_interface_may_seek_its_neighbours_more_often() {
     in_namespace(|| {
         cable();

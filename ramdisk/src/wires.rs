@@ -3,7 +3,7 @@
 use crate::console;
 use std::time::{Duration, Instant};
 use stiefel_core::net::MacAddress;
-use stiefel_linux::links::{Link, Links, Monitor};
+use stiefel_linux::links::{Link, Links, Monitor, link_local_of};
 use stiefel_linux::sysctl;
 
 /// How long to sleep when nothing happens; a change wakes us at once.
@@ -78,6 +78,10 @@ fn switch_on(links: &mut Links, chosen: &[MacAddress], packets: Packets) -> bool
                 let _ = links.widen(&link);
             }
             let _ = links.set_up(link.index);
+            // The kernel adds it when it has told of the carrier, and may do so once a second.
+            if let Some(mac) = link.mac {
+                let _ = links.add_address(link.index, link_local_of(mac), 64);
+            }
         }
         cable || link.carrier
     })
