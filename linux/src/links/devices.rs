@@ -1,10 +1,11 @@
 //! What sysfs knows of network devices, and rtnetlink does not.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::Read;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::OwnedFd;
+use std::path::Path;
 
-use rustix::fs::{CWD, Mode, OFlags, openat};
+use rustix::fs::{Mode, OFlags, openat};
 
 /// A sysfs; each shows the devices of the network namespace that it was mounted in.
 pub(super) struct Devices {
@@ -39,14 +40,13 @@ impl Devices {
     }
 
     fn read(&self, name: &str, file: &str) -> Option<String> {
-        let (root, prefix): (BorrowedFd<'_>, _) = match &self.private {
-            Some(sysfs) => (sysfs.as_fd(), ""),
-            None => (CWD, "/sys/"),
+        let path = format!("class/net/{name}/{file}");
+        let Some(sysfs) = &self.private else {
+            return fs::read_to_string(Path::new("/sys").join(path)).ok();
         };
-        let path = format!("{prefix}class/net/{name}/{file}");
         let flags = OFlags::RDONLY | OFlags::CLOEXEC;
         let mut text = String::new();
-        File::from(openat(root, path, flags, Mode::empty()).ok()?)
+        File::from(openat(sysfs, path, flags, Mode::empty()).ok()?)
             .read_to_string(&mut text)
             .ok()?;
         Some(text)
