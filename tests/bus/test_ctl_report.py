@@ -16,12 +16,13 @@ PASSWORD = "correct horse"
 # What a log could have that somebody else wrote.
 JOURNAL = f"""#!/bin/sh
 echo "$*" >> "$JOURNAL_CALLS"
-case "$*" in
-*-F*) echo 5f3a; echo 10aa1; echo 5f3b;;
-*STIEFEL_HAND_OFF=*) echo "2026-01-01T00:00:00.000000+0000 laptop stiefeld[1]: took step one";;
-*-u*) echo "2026-01-01T00:00:00.000000+0000 laptop stiefeld[1]: peer {WIREGUARD} secret={LUKS}";;
-*-k*) echo "2026-01-01T00:00:00.000000+0000 laptop kernel: r8152 eth0: carrier on";;
-esac
+# Word by word: a folder's name may have anything in it.
+for word; do case "$word" in
+-F) echo 5f3a; echo 10aa1; echo 5f3b;;
+STIEFEL_HAND_OFF=*) echo "2026-01-01T00:00:00.000000+0000 laptop stiefeld[1]: took step one";;
+-u) echo "2026-01-01T00:00:00.000000+0000 laptop stiefeld[1]: peer {WIREGUARD} secret={LUKS}";;
+-k) echo "2026-01-01T00:00:00.000000+0000 laptop kernel: r8152 eth0: carrier on";;
+esac; done
 """
 
 
