@@ -12,8 +12,11 @@ usage: tools/test [LAYER ...]
   machines   whole loans between two virtual machines (root)
 
 Installs what it needs first (tools/setup). Goes on after a failure and names
-all of them at the end. Ends with 0 only if every step of every layer that was
-asked for ran and passed. The output of each step is kept in target/test.
+all of them at the end. A step that failed is played once more, because real
+services starve on a host that has other work; that it failed is said in the end
+all the same, and both outputs are kept. Ends with 0 only if every step of every
+layer that was asked for ran and passed. The output of each step is kept in
+target/test.
 """
 
 import json
@@ -47,7 +50,8 @@ class Step:
     command: list
     root: bool = False
     cwd: Path = ROOT
-    # Its output is shown while it runs, because it takes minutes.
+    # Its output is shown while it runs, because it takes minutes. It sees for itself to
+    # what is to be played again.
     live: bool = False
     # Why it cannot run; a step that is skipped has failed.
     missing: str = ""
@@ -161,14 +165,39 @@ def end(process):
         pass
 
 
+@dataclass
+class Outcome:
+    """Nothing, if the step passed the first time."""
+
+    # Why it did not pass.
+    failure: str = ""
+    # Why it did not pass the first time, though it did the second time.
+    unsteady: str = ""
+
+
 def run(layer, step):
-    """Why it failed, or nothing."""
+    """Plays a step, once more if it fails."""
     if step.missing:
-        return step.missing
+        return Outcome(failure=step.missing)
+    log = LOGS / f"{layer}-{step.name}.log"
+    failure, late = attempt(layer, step, log)
+    # Whoever hangs would hang for as long again.
+    if not failure or late or step.live:
+        return Outcome(failure)
+    first = log.with_suffix(".first.log")
+    log.rename(first)
+    print(f"   failed  {step.name}; once more", flush=True)
+    again, _ = attempt(layer, step, log)
+    if again:
+        return Outcome(failure=again)
+    return Outcome(unsteady=f"failed, and passed when played again; the first output is in {first.relative_to(ROOT)}")
+
+
+def attempt(layer, step, log):
+    """Why it failed, or nothing; and whether that is because it did not end."""
     command = step.command
     if step.root and os.geteuid() != 0:
         command = ["sudo", *command]
-    log = LOGS / f"{layer}-{step.name}.log"
     limit = LIMIT_SECS.get(layer, DEFAULT_LIMIT_SECS)
     process = subprocess.Popen(
         command, cwd=step.cwd, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
@@ -189,30 +218,30 @@ def run(layer, step):
         raise
     finally:
         timer.cancel()
-    if late.is_set():
-        status = f"not done after {limit // 60} minutes"
-    if status == 0:
-        return ""
+    if status == 0 and not late.is_set():
+        return "", False
     if not step.live:
         lines = log.read_text(errors="replace").splitlines()
         print("\n".join(f"    {line}" for line in lines[-SHOWN_LINES:]))
-    reason = f"exit status {status}" if isinstance(status, int) else status
-    return f"{reason}; all of its output is in {log.relative_to(ROOT)}"
+    reason = f"not done after {limit // 60} minutes" if late.is_set() else f"exit status {status}"
+    return f"{reason}; all of its output is in {log.relative_to(ROOT)}", late.is_set()
 
 
 def play(layer):
-    """The failures of a layer."""
+    """What failed in a layer, and what did not pass the first time."""
     print(f"== {layer}", flush=True)
-    start, failures = time.monotonic(), []
+    start, failures, unsteady = time.monotonic(), [], []
     for step in LAYERS[layer]():
         began = time.monotonic()
-        failure = run(layer, step)
+        outcome = run(layer, step)
         took = time.monotonic() - began
-        print(f"   {'FAILED' if failure else 'passed'}  {step.name}, {took:.0f} s", flush=True)
-        if failure:
-            failures.append(f"{layer}: {step.name}: {failure}")
+        print(f"   {'FAILED' if outcome.failure else 'passed'}  {step.name}, {took:.0f} s", flush=True)
+        if outcome.failure:
+            failures.append(f"{layer}: {step.name}: {outcome.failure}")
+        if outcome.unsteady:
+            unsteady.append(f"{layer}: {step.name}: {outcome.unsteady}")
     print(f"== {layer}: {time.monotonic() - start:.0f} s", flush=True)
-    return failures
+    return failures, unsteady
 
 
 def main():
@@ -226,8 +255,11 @@ def main():
     if subprocess.run([ROOT / "tools/setup"]).returncode:
         print("test: tools/setup failed, so nothing was tested", file=sys.stderr)
         return 1
-    failures = [failure for layer in asked for failure in play(layer)]
+    played = [play(layer) for layer in asked]
+    failures = [one for failed, _ in played for one in failed]
     print(f"test: {', '.join(asked)}: {time.monotonic() - start:.0f} s")
+    for one in (one for _, unsteady in played for one in unsteady):
+        print(f"test: UNSTEADY: {one}")
     for failure in failures:
         print(f"test: FAILED: {failure}")
     if not failures:
