@@ -4,6 +4,7 @@ The clients speak to the bus by themselves: all messages are made before the fir
 read after the last has come, so that what is timed is the daemon and the bus.
 """
 
+import os
 import select
 import socket
 import struct
@@ -22,13 +23,18 @@ FIXED = 16
 
 
 class Client:
-    """A connection to the bus at this address."""
+    """A connection of this user to the bus at this address."""
 
-    def __init__(self, address):
+    def __init__(self, address, user=0):
         path = dict(part.split("=") for part in address.partition(":")[2].split(","))["path"]
         self.socket = socket.socket(socket.AF_UNIX)
         self.socket.settimeout(LIMIT_SECS)
-        self.socket.connect(path)
+        # The kernel tells the bus who that is at this moment.
+        os.seteuid(user)
+        try:
+            self.socket.connect(path)
+        finally:
+            os.seteuid(0)
         self.socket.sendall(b"\0AUTH EXTERNAL\r\nDATA\r\nBEGIN\r\n")
         # DATA, OK, and nothing more until we greet.
         said = b""

@@ -40,6 +40,9 @@ PEERS = {
     ),
 }
 READ = ["GetAll", "Introspect"]
+UNGUARDED = READ + ["GetManagedObjects"]
+# What polkit decides, unless it is root that calls.
+GUARDED = ["Disarm", "Pair", "Confirm", "Cancel"]
 # How many calls a single client has open.
 BATCH = 500
 POLKIT = (
@@ -165,14 +168,11 @@ class Bench:
         clients = [Client(self.address) for _ in range(CLIENTS)]
         for name, read in latencies(clients, targets, READ).items():
             found[name]["read"] = read
-        service, root, manager = targets["stiefeld"]
-        undecided = READ + ["GetManagedObjects"]
-        decided = ["Disarm", "Pair", "Confirm", "Cancel"]
+        people = [Client(self.address, harness.NOBODY) for _ in range(CLIENTS)]
         found["stiefeld"] |= {
-            "everything": latencies(clients, {"": (service, root, manager)}, undecided + decided, split=decided)[""],
-            "hundred_open": latencies(clients, {"": (service, root, manager)}, undecided + decided, split=decided,
-                                 at_once=CLIENTS)[""],
-            "polkit_alone": latencies(clients, {"": POLKIT}, ["CheckAuthorization"] * 4)[""],
+            "root": everything(clients, targets["stiefeld"]),
+            "people": everything(people, targets["stiefeld"]),
+            "polkit_alone": latencies(people, {"": POLKIT}, ["CheckAuthorization"] * len(GUARDED))[""],
         }
         for name, target in targets.items():
             count = calls if name == "stiefeld" else calls // 5
@@ -186,6 +186,14 @@ class Bench:
                 "grown_kib": {key: grown[key] - start[key] for key in start},
             }
         return found
+
+
+def everything(clients, target):
+    """Whatever these clients may call: one call of each at a time, and all of them at once."""
+    return {
+        name: latencies(clients, {"": target}, UNGUARDED + GUARDED, split=GUARDED, at_once=at_once)[""]
+        for name, at_once in (("one_each", len(clients)), ("at_once", 1000))
+    }
 
 
 def read_on(client, target, count):
@@ -255,12 +263,13 @@ def show(report):
         print(f"| {name} | {one['rss'] / 1024:.1f} | {one['own'] / 1024:.1f} | {one['threads']} | {one['wakeups']} | "
               f"{one['read']['worst_ms']:.0f} ms | {one['read']['median_ms']:.0f} ms | {calls['usec_each']:.0f} µs | "
               f"{calls['grown_kib']['own']} KiB in {calls['count']} calls |")
-    for name, what in (("everything", "at once"), ("hundred_open", "at most a hundred open")):
-        every = report["daemons"]["stiefeld"][name]
-        decided = every["split"]
-        print(f"\nEverything, {what} ({every['calls_in_a_round']} calls): "
-              f"worst {every['worst_ms']:.0f} ms, median {every['median_ms']:.0f} ms; "
-              f"those that polkit decides: worst {decided['worst_ms']:.0f} ms, median {decided['median_ms']:.0f} ms")
+    for who, by in (("root", "root"), ("people", "somebody about whom polkit is asked")):
+        for name, what in (("one_each", "one open of each client"), ("at_once", "all at once")):
+            every = report["daemons"]["stiefeld"][who][name]
+            guarded = every["split"]
+            print(f"\nEverything, by {by}, {what} ({every['calls_in_a_round']} calls): "
+                  f"worst {every['worst_ms']:.0f} ms, median {every['median_ms']:.0f} ms; "
+                  f"those that are guarded: worst {guarded['worst_ms']:.0f} ms, median {guarded['median_ms']:.0f} ms")
     alone = report["daemons"]["stiefeld"]["polkit_alone"]
     print(f"polkitd asked by the same clients for as many decisions ({alone['calls_in_a_round']}): "
           f"worst {alone['worst_ms']:.0f} ms, median {alone['median_ms']:.0f} ms")

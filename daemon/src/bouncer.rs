@@ -62,7 +62,8 @@ pub trait Bouncer: Send + Sync {
 /// A decision that may take as long as somebody types a password.
 pub type Admission<'a> = Pin<Box<dyn Future<Output = fdo::Result<()>> + Send + 'a>>;
 
-/// Asks polkit; where it cannot be asked, only root passes.
+/// Asks polkit about everybody but root, whom it always lets pass: root need not wait for it, and
+/// passes where it cannot be asked.
 pub struct Polkit {
     bus: zbus::Connection,
     quick: Semaphore,
@@ -78,6 +79,13 @@ impl Polkit {
             quick: Semaphore::new(QUICK),
             asking: Semaphore::new(ASKING),
         }
+    }
+
+    async fn decide(&self, action: Action, header: &Header<'_>) -> fdo::Result<()> {
+        if self.is_root(header).await? {
+            return Ok(());
+        }
+        self.ask(action, header).await
     }
 
     async fn ask(&self, action: Action, header: &Header<'_>) -> fdo::Result<()> {
@@ -116,8 +124,7 @@ impl Polkit {
                 )))
             }
             Ok(_) => Err(denied()),
-            // Not installed, masked, or broken: there is no other error than that it cannot be asked.
-            Err(_) if self.is_root(header).await? => Ok(()),
+            // Not installed, masked, or broken.
             Err(error) => {
                 tracing::warn!("cannot ask polkit: {error}");
                 Err(denied())
@@ -139,6 +146,6 @@ impl Polkit {
 
 impl Bouncer for Polkit {
     fn admit<'a>(&'a self, action: Action, header: &'a Header<'_>) -> Admission<'a> {
-        Box::pin(self.ask(action, header))
+        Box::pin(self.decide(action, header))
     }
 }

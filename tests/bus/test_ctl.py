@@ -90,6 +90,7 @@ class Ctl(CtlCase):
         self.assertIn("1 to 48 bytes", self.refused("pair", ""))
         self.script("power 7 battery")
         self.assertIn("charger", self.refused("lend", "Desk", status=IN_THE_WAY))
+        self.call_as_nobody()
         self.mock("Polkit", "(s)", "no")
         self.assertIn("sudo", self.refused("arm", status=NOT_ALLOWED))
         self.assertIn("sudo", self.refused("policy", "Desk", "never", status=NOT_ALLOWED))

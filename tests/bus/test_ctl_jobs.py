@@ -48,14 +48,14 @@ class Jobs(CtlCase):
 
     def test_ctrl_c_twice_leaves_it(self):
         process = self.hold()
-        # A polkit that does not answer holds the first one up.
-        self.mocks.send_signal(signal.SIGSTOP)
+        # A daemon that does not answer holds the first one up.
+        self.daemon.send_signal(signal.SIGSTOP)
         try:
             self.assertIn("Ctrl-C once more", self.interrupt(process))
             self.assertIn("left alone", self.interrupt(process))
             self.assertEqual(process.wait(LIMIT), INTERRUPTED)
         finally:
-            self.mocks.send_signal(signal.SIGCONT)
+            self.daemon.send_signal(signal.SIGCONT)
 
     def test_somebody_else_calls_it_off(self):
         process = self.hold()

@@ -6,7 +6,7 @@ import pathlib
 
 from gi.repository import Gio, GLib
 
-from harness import HANDOFF, LIMIT, MANAGER, PROPERTIES, ROOT, SERVICE, Case
+from harness import HANDOFF, LIMIT, MANAGER, NOBODY, PROPERTIES, ROOT, SERVICE, Case
 
 # Everything that a caller can read or ask for, in one go.
 CALLS = [
@@ -54,7 +54,8 @@ class Load(Case):
 
     def test_a_hundred_clients_that_call_everything_at_once(self):
         self.pair()
-        clients = [self.connect() for _ in range(100)]
+        # Whoever is not root is asked about.
+        clients = [self.connect(NOBODY * (n % 2)) for n in range(100)]
         left = [len(clients) * len(CALLS)]
 
         strange = []
@@ -83,7 +84,7 @@ class Load(Case):
         self.flood(self.connection, CALLS[:1], 100)
         before = self.descriptors()
         for _ in range(50):
-            client = self.connect()
+            client = self.connect(NOBODY)
             for interface, member, arguments in CALLS:
                 client.call(SERVICE, ROOT, interface, member, arguments, None, 0, -1, None, None)
             client.flush_sync(None)
@@ -118,7 +119,7 @@ class Load(Case):
         try:
             waiting = []
             # More than the bus lets one connection wait for at a time.
-            clients = [self.connect() for _ in range(3)]
+            clients = [self.connect(NOBODY) for _ in range(3)]
             for number in range(300):
                 clients[number % 3].call(
                     SERVICE, ROOT, MANAGER, "Disarm", None, None, 0, -1, None,
