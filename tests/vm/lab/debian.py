@@ -50,15 +50,15 @@ def make_tree(path, generator, log):
     bootstrap(path, PACKAGES + GENERATORS[generator], options, log)
 
 
-def bootstrap(path, packages, options, log):
-    """Any tree of Debian 13, from the archive that this machine's apt uses.
+def bootstrap(path, packages, options, log, suite=SUITE):
+    """Any tree of Debian 13, or of another suite, from the archive that this machine's apt uses.
 
     `options` are mmdebstrap's own.
     """
     command = ["mmdebstrap", "--mode=root", "--variant=apt", f"--keyring={KEYRING}",
                "--include=" + ",".join(packages), *options]
     command += [f"--aptopt={line}" for line in _transport_options()]
-    command += [SUITE, str(path), f"deb {archive()} {SUITE} main"]
+    command += [suite, str(path), f"deb {archive()} {suite} main"]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, check=False)
     if done.returncode:
         raise LabError(f"mmdebstrap ended with {done.returncode}, see {log.name}")
