@@ -3,7 +3,8 @@
 //! Each module wraps one interface of the kernel and knows nothing of loans:
 //! [`links`] (rtnetlink), [`wireguard`] and [`nbd`] (generic netlink),
 //! [`uevent`], [`modules`], [`kexec`], [`block`] and [`power`] (sysfs), [`boot_files`],
-//! [`terminal`], [`backlight`] and [`input`] (screen, beeper, keys), [`health`] (of disks),
+//! [`terminal`], [`backlight`] and [`input`] (screen, beeper, keys), [`sound`] (cards),
+//! [`health`] (of disks),
 //! [`echo`], [`mounts`], [`memfd`], [`memory`], [`process`], [`sysctl`], [`tcp`].
 //!
 //! Everything blocks, for as long as the kernel takes to answer and no longer;
@@ -27,6 +28,7 @@ pub mod nbd;
 mod netlink;
 pub mod power;
 pub mod process;
+pub mod sound;
 pub mod sysctl;
 pub mod tcp;
 pub mod terminal;
