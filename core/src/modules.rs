@@ -38,7 +38,7 @@ pub enum Purpose {
     Disk,
     /// Battery, mains, lid and power button.
     Power,
-    /// The beeper.
+    /// The beeper, and sound cards.
     Sound,
     /// Taken only because another one needs it.
     Support,
@@ -70,7 +70,7 @@ impl Purpose {
             Self::Tunnel => "tunnel",
             Self::Disk => "lent disk",
             Self::Power => "power",
-            Self::Sound => "beeper",
+            Self::Sound => "sound",
             Self::Support => "needed by these",
         }
     }

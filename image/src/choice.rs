@@ -12,6 +12,9 @@ use crate::module_file::ModuleFile;
 /// Drivers of PHYs.
 const PHYS: &str = "kernel/drivers/net/phy/";
 
+/// The controller of nearly every laptop's sound card.
+const SOUND_CONTROLLER: &str = "snd-hda-intel";
+
 /// What serves cards and is none.
 const NO_CARDS: [&str; 2] = [PHYS, "kernel/drivers/net/mdio/"];
 
@@ -109,6 +112,14 @@ const RULES: &[Rule] = &[
         &["coretemp", "k10temp"],
     ),
     (Purpose::Sound, "kernel/drivers/input/misc/", &["pcspkr"]),
+    // Up to Linux 6.16, a controller and its codecs lay in one folder.
+    (Purpose::Sound, "kernel/sound/pci/hda/", &[]),
+    (Purpose::Sound, "kernel/sound/hda/codecs/", &[]),
+    (
+        Purpose::Sound,
+        "kernel/sound/hda/controllers/",
+        &[SOUND_CONTROLLER],
+    ),
     (Purpose::Tunnel, "kernel/drivers/net/", &["macvlan"]),
 ];
 
@@ -178,10 +189,33 @@ const NOT_WANTED: &[&str] = &[
     "surface_hid",
     "surface_hid_core",
     "surface_kbd",
+    // Sound on a screen that is off, a modem, and codecs and amplifiers that need firmware. The
+    // newer kernels' own are in the folders below.
+    "snd-hda-codec-hdmi",
+    "snd-hda-codec-si3054",
+    "snd-hda-codec-ca0132",
+    "snd-hda-cirrus-scodec",
+    "snd-hda-cs-dsp-ctls",
+    "snd-hda-scodec-component",
+    "snd-hda-scodec-cs35l41",
+    "snd-hda-scodec-cs35l41-i2c",
+    "snd-hda-scodec-cs35l41-spi",
+    "snd-hda-scodec-cs35l56",
+    "snd-hda-scodec-cs35l56-i2c",
+    "snd-hda-scodec-cs35l56-spi",
+    "snd-hda-scodec-tas2781",
+    "snd-hda-scodec-tas2781-i2c",
+    "snd-hda-scodec-tas2781-spi",
     // Test programs, serial ports, controllers that can only be loaded by guessing.
     "mmc_test",
     "sdio_uart",
     "pata_legacy",
+];
+
+/// Folders in the folders above, and not wanted.
+const FOLDERS_NOT_WANTED: &[&str] = &[
+    "kernel/sound/hda/codecs/hdmi/",
+    "kernel/sound/hda/codecs/side-codecs/",
 ];
 
 /// What every loan needs.
@@ -226,7 +260,28 @@ pub(crate) fn from_tables(catalogue: &Catalogue) -> Vec<Wanted> {
             wanted.push(want(name, purpose, false));
         }
     }
+    put_codecs_first(&mut wanted, catalogue);
     wanted
+}
+
+/// A sound controller asks for its codecs' drivers while it starts, gives up where there is
+/// none, and in the ramdisk nobody answers. So they all come before it; the general one takes
+/// a codec that no other one knows.
+fn put_codecs_first(wanted: &mut [Wanted], catalogue: &Catalogue) {
+    let drivers: BTreeSet<&str> = catalogue
+        .aliases()
+        .filter(|(pattern, _)| pattern.starts_with("hdaudio:"))
+        .map(|(_, module)| module)
+        .collect();
+    let codecs: Vec<String> = wanted
+        .iter()
+        .map(|wanted| normal(&wanted.name))
+        .filter(|name| drivers.contains(name.as_str()))
+        .collect();
+    let controller = normal(SOUND_CONTROLLER);
+    for wanted in wanted.iter_mut().filter(|wanted| wanted.name == controller) {
+        wanted.first.clone_from(&codecs);
+    }
 }
 
 /// Names of modules that are not the kernel's own ("updates/dkms/..."). They may be drivers of
@@ -292,6 +347,12 @@ pub(crate) fn add_from_files(
 /// What a module of the tree is wanted for. Foreign modules replace those of the same name.
 fn purpose(name: &str, path: &str) -> Option<Purpose> {
     let foreign = !path.starts_with("kernel/");
+    if FOLDERS_NOT_WANTED
+        .iter()
+        .any(|folder| path.starts_with(folder))
+    {
+        return None;
+    }
     RULES
         .iter()
         .find(|(_, folder, names)| {
@@ -304,4 +365,69 @@ fn purpose(name: &str, path: &str) -> Option<Purpose> {
             }
         })
         .map(|(purpose, _, _)| *purpose)
+}
+
+#[cfg(test)]
+mod tests {
+    use stiefel_core::modules::{Index, Module, Tables};
+
+    use super::*;
+
+    /// A controller and codecs in these folders, and one for a screen by its path.
+    fn index(controllers: &str, codecs: &str, hdmi: &str) -> Index {
+        let dep = format!(
+            "kernel/sound/core/snd.ko:\n\
+             kernel/drivers/block/nbd.ko:\n\
+             kernel/drivers/net/wireguard/wireguard.ko:\n\
+             {controllers}/snd-hda-intel.ko: kernel/sound/core/snd.ko\n\
+             {codecs}/snd-hda-codec-generic.ko: kernel/sound/core/snd.ko\n\
+             {codecs}/snd-hda-codec-via.ko: {codecs}/snd-hda-codec-generic.ko\n\
+             {hdmi}.ko: kernel/sound/core/snd.ko\n\
+             kernel/sound/soc/codecs/snd-soc-hdac-hda.ko: kernel/sound/core/snd.ko\n"
+        );
+        let tables = Tables {
+            dep: &dep,
+            alias: "alias pci:v*d*sv*sd*bc04sc03i00* snd_hda_intel\n\
+                    alias hdaudio:v00000201r*a01* snd_hda_codec_generic\n\
+                    alias hdaudio:v11061708r*a01* snd_hda_codec_via\n\
+                    alias hdaudio:v80862801r*a01* snd_hda_codec_hdmi\n\
+                    alias hdaudio:v80862809r*a01* snd_hda_codec_intelhdmi\n\
+                    alias hdaudio:v*r*a01* snd_soc_hdac_hda\n",
+            ..Tables::default()
+        };
+        let catalogue = Catalogue::parse(&tables).unwrap();
+        let (index, _) = catalogue.index("6", &from_tables(&catalogue)).unwrap();
+        index
+    }
+
+    #[test]
+    fn codecs_are_there_before_their_controller_wherever_the_kernel_has_them() {
+        let folders = [
+            [
+                "kernel/sound/pci/hda",
+                "kernel/sound/pci/hda",
+                "kernel/sound/pci/hda/snd-hda-codec-hdmi",
+            ],
+            [
+                "kernel/sound/hda/controllers",
+                "kernel/sound/hda/codecs",
+                "kernel/sound/hda/codecs/hdmi/snd-hda-codec-intelhdmi",
+            ],
+        ];
+        for [controllers, codecs, hdmi] in folders {
+            let index = index(controllers, codecs, hdmi);
+            let device = ["pci:v00008086d00002668sv1sd1bc04sc03i00"];
+            let order = index.for_hardware(device, &[Purpose::Sound]);
+            let order: Vec<&str> = order.iter().map(|Module { name, .. }| &**name).collect();
+            assert_eq!(
+                order,
+                [
+                    "snd",
+                    "snd_hda_codec_generic",
+                    "snd_hda_codec_via",
+                    "snd_hda_intel"
+                ]
+            );
+        }
+    }
 }
