@@ -3,10 +3,14 @@
 use std::collections::BTreeSet;
 use std::ffi::CStr;
 use std::fs;
+use std::io::{self, PipeReader, PipeWriter};
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
 use stiefel_core::modules::{Index, Module, Purpose, normal};
 use stiefel_linux::uevent::{Event, Uevents};
 use stiefel_linux::{modules, process};
@@ -26,8 +30,17 @@ const PROCESSOR: &str = "/sys/devices/system/cpu/modalias";
 /// Each round finds what sits behind what the last one found: bridge, controller, hub, device.
 const ROUNDS_LIMIT: usize = 16;
 
-/// How long to sleep when no device comes or goes; an event wakes us at once.
-const QUIET: Duration = Duration::from_secs(3600);
+/// What modules are told that nobody names parameters for.
+const PARAMETERS: [(&str, &CStr); 4] = [
+    // Debian's would keep 2 MiB for each stream of each card, used or not.
+    ("snd_pcm", c"preallocate_dma=0"),
+    // Since Linux 6.7 it would wait for the graphics driver, which never comes here.
+    ("snd_hda_core", c"gpu_bind=0"),
+    // Without the DSP before the codec, whose firmware is larger than all the rest.
+    ("snd_intel_dspcfg", c"dsp_driver=1"),
+    // Each card's own generator would beep beside the samples that we play.
+    ("snd_hda_intel", c"beep_mode=0,0,0,0,0,0,0,0"),
+];
 
 /// The ramdisk's modules, and which of them are loaded.
 pub struct Hardware {
@@ -63,7 +76,11 @@ impl Hardware {
             if !self.tried.insert(module.name.clone()) {
                 continue;
             }
-            let parameters = if own { parameters } else { c"" };
+            let parameters = if own && !parameters.is_empty() {
+                parameters
+            } else {
+                usual_parameters(&module.name)
+            };
             match modules::load(&path_of(&module), parameters) {
                 Err(error) if own => return Err(error.into()),
                 // It may be of use only; if it is not, the one that needs it fails, too.
@@ -116,10 +133,10 @@ impl Hardware {
             if !self.tried.insert(module.name.clone()) {
                 continue;
             }
-            match modules::load(&path_of(&module), c"") {
+            match modules::load(&path_of(&module), usual_parameters(&module.name)) {
                 Ok(_) => loaded += 1,
                 // The module looked at the machine and found that it is not for it.
-                Err(error) if error.is(rustix::io::Errno::NODEV) => {}
+                Err(error) if error.is(Errno::NODEV) => {}
                 Err(error) => warn(&format!("{error}.")),
             }
         }
@@ -132,25 +149,82 @@ impl Hardware {
     /// # Errors
     /// No memory for a thread.
     pub fn keep_driven(
-        mut self,
+        self,
         uevents: Uevents,
         purposes: &'static [Purpose],
         named: &'static [&'static str],
     ) -> Result<()> {
+        self.drive(uevents, purposes, named, None)
+    }
+
+    /// The same, and with what may wait as soon as it is said that it need not any more.
+    ///
+    /// # Errors
+    /// No memory for a thread, or for a pipe.
+    pub fn keep_driven_in_two_steps(
+        self,
+        uevents: Uevents,
+        purposes: &'static [Purpose],
+        named: &'static [&'static str],
+        later: &'static [Purpose],
+    ) -> Result<Later> {
+        let (said, end) = io::pipe().context("cannot make a pipe")?;
+        self.drive(uevents, purposes, named, Some((said, later)))?;
+        Ok(Later(end))
+    }
+
+    fn drive(
+        mut self,
+        uevents: Uevents,
+        purposes: &'static [Purpose],
+        named: &'static [&'static str],
+        mut later: Option<(PipeReader, &'static [Purpose])>,
+    ) -> Result<()> {
         let drive = move || {
-            self.coldplug(purposes);
+            let mut purposes = purposes.to_vec();
+            self.coldplug(&purposes);
             if let Err(error) = self.load_named(named) {
                 warn(&format!("{error:#}."));
             }
-            while process::wait_readable(&uevents, QUIET).is_ok() {
+            while let Ok(now) = wait_for_either(&uevents, later.as_ref().map(|(said, _)| said)) {
+                if now && let Some((_, more)) = later.take() {
+                    purposes.extend(more);
+                    self.coldplug(&purposes);
+                }
                 let events = uevents.take().unwrap_or_default();
-                self.hotplug(&events, purposes);
+                self.hotplug(&events, &purposes);
             }
         };
         std::thread::Builder::new()
             .name("hardware".into())
             .spawn(drive)?;
         Ok(())
+    }
+}
+
+/// What may wait in [`Hardware::keep_driven_in_two_steps`]: the end of a pipe that nothing is
+/// written to, and that says it all when it is closed.
+pub struct Later(PipeWriter);
+
+impl Later {
+    /// Nothing that is more urgent is under way any more.
+    pub fn now(self) {
+        drop(self.0);
+    }
+}
+
+/// Sleeps until a device comes or goes, or `said` is closed; true when it is.
+fn wait_for_either(uevents: &Uevents, said: Option<&PipeReader>) -> rustix::io::Result<bool> {
+    let fds = [Some(uevents.as_fd()), said.map(AsFd::as_fd)];
+    let mut fds: Vec<PollFd> = fds
+        .into_iter()
+        .flatten()
+        .map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN))
+        .collect();
+    match poll(&mut fds, None) {
+        Ok(_) => Ok(fds.get(1).is_some_and(|said| !said.revents().is_empty())),
+        Err(Errno::INTR) => Ok(false),
+        Err(error) => Err(error),
     }
 }
 
@@ -170,6 +244,11 @@ pub fn wait(uevents: &Uevents, limit: Duration) -> Result<()> {
     process::wait_readable(uevents, limit)?;
     uevents.take()?;
     Ok(())
+}
+
+fn usual_parameters(module: &str) -> &'static CStr {
+    let told = PARAMETERS.into_iter().find(|(name, _)| *name == module);
+    told.map_or(c"", |(_, parameters)| parameters)
 }
 
 fn path_of(module: &Module) -> PathBuf {
@@ -213,5 +292,21 @@ mod tests {
             modaliases(&folder.path().join("none"), &folder.path().join("none")).len(),
             0
         );
+    }
+
+    #[test]
+    fn what_may_wait_is_driven_when_it_is_said() {
+        let uevents = Uevents::open().unwrap();
+        let (said, end) = io::pipe().unwrap();
+        Later(end).now();
+        assert!(wait_for_either(&uevents, Some(&said)).unwrap());
+    }
+
+    #[test]
+    fn a_module_is_told_what_is_its_own() {
+        assert_eq!(usual_parameters("snd_intel_dspcfg"), c"dsp_driver=1");
+        assert_eq!(usual_parameters("e1000e"), c"");
+        // The kernel's spelling.
+        assert!(PARAMETERS.iter().all(|(name, _)| *name == normal(name)));
     }
 }

@@ -15,7 +15,7 @@ mod status;
 mod supplies;
 mod tunnel;
 
-use crate::hardware::Hardware;
+use crate::hardware::{Hardware, Later};
 use crate::{console, home, wires};
 use anyhow::Context;
 use gate::AtGate;
@@ -39,7 +39,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 const NETWORK: &[Purpose] = &[Purpose::Bus, Purpose::UsbHost, Purpose::Net];
 /// What leads to the disk.
 const STORAGE: &[Purpose] = &[Purpose::Bus, Purpose::UsbHost, Purpose::Storage];
-/// Everything that a loan may need on this side.
+/// Everything that a loan may need on this side, but for what may wait.
 const DRIVEN: &[Purpose] = &[
     Purpose::Bus,
     Purpose::UsbHost,
@@ -47,8 +47,9 @@ const DRIVEN: &[Purpose] = &[
     Purpose::Storage,
     Purpose::Hid,
     Purpose::Power,
-    Purpose::Sound,
 ];
+/// What no borrower waits for: a sound card takes its time, and there is nothing to be heard yet.
+const LATER: &[Purpose] = &[Purpose::Sound];
 /// Sessions that may wait at the gate.
 const GATE_QUEUE: usize = 32;
 /// How long the acknowledgement of a release has to get out before we reboot.
@@ -86,13 +87,14 @@ pub fn run(ticket: ServeTicket) -> anyhow::Result<Infallible> {
     hardware.coldplug(NETWORK);
     wires::keep_on_for_large_packets(ticket.links.clone())?;
     hardware.coldplug(STORAGE);
-    hardware.keep_driven(uevents, DRIVEN, &[tunnel::MODULE, panel::MODULE])?;
+    let named = &[tunnel::MODULE, panel::MODULE];
+    let later = hardware.keep_driven_in_two_steps(uevents, DRIVEN, named, LATER)?;
     let found = disk::find(&ticket.disk)?;
     let disk = Disk::open(&found.node(), Access::ReadWrite)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    match runtime.block_on(lend(ticket, disk, found))? {
+    match runtime.block_on(lend(ticket, disk, found, later))? {
         Way::Home => home::now(),
         Way::Off => home::off(),
     }
@@ -109,6 +111,7 @@ async fn lend(
     ticket: ServeTicket,
     disk: std::sync::Arc<Disk>,
     found: stiefel_linux::block::Disk,
+    later: Later,
 ) -> anyhow::Result<Way> {
     let links = ticket.links.clone();
     let filter = Box::new(move |link: &_| wires::usable(link, &links));
@@ -124,6 +127,7 @@ async fn lend(
     panel::start(outlook, found.clone(), ticket.links.clone())?;
     let mut lender = Lender::new(ticket, disk, found, to_gate);
     lender.announce(&mut answerer);
+    later.now();
     loop {
         let deadline = lender.deadline();
         let wake = tokio::select! {
@@ -185,4 +189,21 @@ fn now() -> std::time::Instant {
 
 fn far() -> Instant {
     Instant::now() + Duration::from_secs(3600)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_wait_is_in_nobodys_way() {
+        let before = [NETWORK, STORAGE, DRIVEN].concat();
+        assert!(LATER.iter().all(|purpose| !before.contains(purpose)));
+        // Of all there is, nothing that devices ask for is left out.
+        for purpose in Purpose::ALL {
+            let by_name = [Purpose::Tunnel, Purpose::Disk, Purpose::Support].contains(&purpose);
+            let driven = DRIVEN.contains(&purpose) || LATER.contains(&purpose);
+            assert_ne!(driven, by_name, "{purpose:?}");
+        }
+    }
 }
