@@ -1,4 +1,4 @@
-//! The person's end of the lender: its screen, its keys, its beeper.
+//! The person's end of the lender: its screen, its keys, its beeper and sound cards.
 //!
 //! A thread of its own with one loop, so that a slow screen holds nothing up. It learns how
 //! things stand by the [`Outlook`] and says there what the person wants; it decides nothing.
@@ -10,7 +10,9 @@ mod keyboards;
 mod page;
 mod paint;
 mod screen;
+mod speakers;
 mod tune;
+mod wave;
 mod wires;
 mod words;
 
@@ -33,6 +35,7 @@ use flow::Flow;
 use hands::{Hands, Wish};
 use keyboards::Heard;
 use screen::Screen;
+use speakers::Speakers;
 use tune::Player;
 use wires::Wires;
 
@@ -93,6 +96,10 @@ async fn sit(
     let now = Instant::now();
     let mut panel = Panel::new(Screen::open(), outlook.say.clone(), devices, now);
     panel.hands = Hands::new(dark_after, now);
+    match Speakers::start() {
+        Ok(speakers) => panel.speakers = Some(speakers),
+        Err(error) => console::warn(&format!("No sound cards: {error}.")),
+    }
     loop {
         let due = panel.due();
         let wake = tokio::select! {
@@ -147,6 +154,7 @@ struct Panel {
     hands: Hands,
     flow: Flow,
     player: Player,
+    speakers: Option<Speakers>,
     devices: Devices,
     draw_at: Instant,
 }
@@ -168,6 +176,7 @@ impl Panel {
             hands: Hands::new(hands::DARK_AFTER, now),
             flow: Flow::default(),
             player: Player::default(),
+            speakers: None,
             devices,
             draw_at: now,
         }
@@ -208,7 +217,11 @@ impl Panel {
 
     fn alarmed(&mut self, alarm: Alarm, now: Instant) {
         self.disk_failed |= alarm == Alarm::DiskFailed;
-        self.player.add(alarm);
+        if let Some(tune) = self.player.add(alarm)
+            && let Some(speakers) = &self.speakers
+        {
+            speakers.play(tune);
+        }
         self.hands.wake(now);
         self.draw_at = now;
     }

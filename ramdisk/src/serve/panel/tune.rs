@@ -21,7 +21,7 @@ const SHORT: u64 = 120;
 const LONG: u64 = 400;
 
 /// A tone and how long it sounds, milliseconds.
-type Note = (u16, u64);
+pub type Note = (u16, u64);
 
 fn notes(alarm: Alarm) -> &'static [Note] {
     const GAP: Note = (SILENCE, SHORT);
@@ -61,15 +61,17 @@ pub struct Player {
 const WAITING: usize = 32;
 
 impl Player {
-    /// Plays an alarm behind what is playing.
-    pub fn add(&mut self, alarm: Alarm) {
+    /// Plays an alarm behind what is playing. Returns its tune, if there is one and it is not
+    /// one too many.
+    pub fn add(&mut self, alarm: Alarm) -> Option<&'static [Note]> {
         let notes = notes(alarm);
         if notes.is_empty() || self.waiting.len() + notes.len() >= WAITING {
-            return;
+            return None;
         }
         self.waiting.extend(notes);
         // Alarms that follow each other are told apart.
         self.waiting.push_back((SILENCE, LONG));
+        Some(notes)
     }
 
     /// When [`Player::at`] is to be called next; `None` when nothing plays.
@@ -114,8 +116,8 @@ mod tests {
         let now = Instant::now();
         let mut player = Player::default();
         assert!(play(&mut player, now).is_empty());
-        player.add(Alarm::MainsLost);
-        player.add(Alarm::AskedBack);
+        assert_eq!(player.add(Alarm::MainsLost), Some(notes(Alarm::MainsLost)));
+        assert_eq!(player.add(Alarm::AskedBack), Some(notes(Alarm::AskedBack)));
         let played = play(&mut player, now);
         let expected = [
             (HIGH, 0),
@@ -132,9 +134,8 @@ mod tests {
     #[test]
     fn alarms_without_end_do_not_pile_up() {
         let mut player = Player::default();
-        for _ in 0..1000 {
-            player.add(Alarm::Battery(Level::Low));
-        }
+        let tunes = (0..1000).filter_map(|_| player.add(Alarm::Battery(Level::Low)));
+        assert_eq!(tunes.count(), WAITING / 4);
         assert!(player.waiting.len() <= WAITING);
     }
 
