@@ -1,4 +1,4 @@
-"""The tones in what a machine's beeper was recorded as."""
+"""The tones in what a machine's beeper or sound card was recorded as."""
 
 import array
 import wave
@@ -23,7 +23,7 @@ def heard(path):
 
 
 def _edges(samples):
-    """Where the wave rises through its middle; the beeper makes square waves."""
+    """Where the wave rises through its middle; a beeper makes square waves, a sound card sines."""
     low, high = min(samples, default=0), max(samples, default=0)
     if high - low < 100:
         return []

@@ -1,4 +1,4 @@
-"""The lender's screen, keys and beeper: shows how the loan stands, asks before it acts, is heard, and saves itself.
+"""The lender's screen, keys, beeper and sound card: shows how the loan stands, asks first, is heard, and saves itself.
 
 Nobody is in front of the borrower, so nothing that it is asked for happens: the lender switches itself off before its
 battery is empty. Disks of both kinds that know how they are are asked.
@@ -18,20 +18,23 @@ CRITICAL = words.OURS + r"BATTERY AT 3 %.*, or the loan ends"
 ACTION = words.OURS + r"BATTERY AT 3 %.*; this machine switches itself off"
 ASKED = words.OURS + "The borrower is asked to shut down now"
 OFF = words.OURS + r"The battery is nearly empty; all that was saved is on the disk\. Switching off"
-# What the beeper plays (ramdisk/src/serve/panel/tune.rs): the borrower is missed, and is back; it is asked; the mains
+# What is played on both (ramdisk/src/serve/panel/tune.rs): the borrower is missed, and is back; it is asked; the mains
 # are lost; the battery is nearly empty.
 TUNES = [(880, 880, 660), (660, 1320), (880,), (1320, 880, 660), (1320,)]
+# By which the kernel tells that the sound card has a driver.
+CARD = r"hdaudioC\dD\d: autoconfig"
 # Of a tone's frequency, between a timer's whole ticks and a recording's whole samples.
 TOLERANCE = 0.03
 
 
 def play(lab, journey, installed):
-    """The machine has a VGA card, a keyboard, a power button, a beeper and a battery."""
-    recording = lab.out / "beeper.wav"
+    """The machine has a VGA card, a keyboard, a power button, a beeper, a sound card and a battery."""
+    beeper, card = lab.out / "beeper.wav", lab.out / "card.wav"
     lender = Lender(lab, journey, installed)
     battery = Battery(lab.private, MEMORY_MIB)
     machine = lender.switch_on("nvme", f"consoleblank={DARK_SECONDS}", (
-        "-device", "VGA", "-audiodev", f"wav,id=beeper,path={recording}", "-machine", "pcspk-audiodev=beeper",
+        "-device", "VGA", "-audiodev", f"wav,id=beeper,path={beeper}", "-machine", "pcspk-audiodev=beeper",
+        "-audiodev", f"wav,id=card,path={card}", "-device", "intel-hda", "-device", "hda-output,audiodev=card",
         *battery.words()))
     screen = Screen(machine, lab.private)
     _waits(journey, machine, screen)
@@ -40,7 +43,9 @@ def play(lab, journey, installed):
     _asks(journey, lab, machine, screen)
     _runs_empty(journey, machine, screen, battery)
     with journey.leg("the beeper was heard"):
-        _heard(journey, recording)
+        _heard(journey, beeper)
+    with journey.leg("the sound card was heard"):
+        _heard(journey, card)
     _starts_its_own_system(lab, journey, lender)
 
 
@@ -50,6 +55,8 @@ def _waits(journey, machine, screen):
         screen.wait(HEALTHY.format("nvme0n1"), STEP_SECONDS)
         page = screen.wait("Esc, then Enter", STEP_SECONDS)
         _has_nothing_else(page)
+    with journey.leg("laptop: its sound card has a driver"):
+        machine.console.wait(CARD, STEP_SECONDS)
     with journey.leg("laptop: goes dark, and a key wakes it and does nothing else"):
         screen.wait_dark(STEP_SECONDS)
         _press(machine, "sleep", "esc")
@@ -155,8 +162,8 @@ def _has_nothing_else(page):
 def _heard(journey, recording):
     """Every tune is there, in its place."""
     heard = tones.heard(recording)
-    journey.facts["beeper_hertz"] = heard
-    # The recording has no silence between two tones.
+    journey.facts[f"{recording.stem}_hertz"] = heard
+    # A beeper's recording has no silence between two tones.
     left = _collapsed(heard)
     for tone in _collapsed(tone for tune in TUNES for tone in tune):
         while left and abs(left[0] - tone) > tone * TOLERANCE:
