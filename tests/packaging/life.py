@@ -52,7 +52,7 @@ class Life:
         # Where a laboratory's system expects it.
         self._shell(f"rm -f /etc/systemd/system/multi-user.target.wants/{UNIT} && systemctl daemon-reload")
         self._files_before, self._users_before = self._files(), self._users()
-        _must(not [path for path in self._files_before if "stiefel" in path], "it has been here before")
+        _must("/usr/bin/stiefelctl" not in self._files_before, "it has been here before")
 
     def _install(self):
         self._shell(f"dpkg --install {FIRST}")
