@@ -1,5 +1,7 @@
 //! Kernel command lines of a loan. No secret is ever on one.
 
+use crate::stick::Serial;
+
 /// Longest command line of an x86 kernel, bytes, without the final zero
 /// (`COMMAND_LINE_SIZE` in arch/x86/include/asm/setup.h).
 pub const MAX_CMDLINE_LEN: usize = 2047;
@@ -50,6 +52,11 @@ const NOT_LENT: &[&str] = &[
 /// Word for the ramdisk on the borrower: the machine's own disks may be seen.
 pub const OWN_DISKS_SHOWN: &str = "stiefel.own_disks=shown";
 const OWN_DISKS_KEY: &str = "stiefel.own_disks";
+/// Word for the ramdisk on the borrower: the serial number of the stick that it was started from,
+/// which has an error log. Whoever was started otherwise has none.
+const ERROR_LOG_KEY: &str = "stiefel.errors";
+/// Word for the same: show the error log, and start nothing.
+pub const SHOW_ERRORS: &str = "stiefel.show=errors";
 /// Keeps systemd from swapping to what the lent disk says (systemd-fstab-generator(8)): the way
 /// to the disk needs memory itself.
 const NO_SWAP: &str = "systemd.swap=0";
@@ -125,6 +132,25 @@ pub fn machine(running: &str) -> String {
 #[must_use]
 pub fn fetch() -> String {
     [RDINIT, "quiet", "loglevel=4", "panic=30"].join(" ")
+}
+
+/// What says that the ramdisk was started from this stick.
+#[must_use]
+pub fn error_log_on(stick: Serial) -> String {
+    format!("{ERROR_LOG_KEY}={stick}")
+}
+
+/// The stick that this ramdisk was started from, if it has an error log.
+#[must_use]
+pub fn error_log(running: &str) -> Option<Serial> {
+    let word = words(running).find(|word| key(word) == ERROR_LOG_KEY)?;
+    word.split_once('=')?.1.parse().ok()
+}
+
+/// Whether the error log is to be shown.
+#[must_use]
+pub fn shows_errors(running: &str) -> bool {
+    words(running).any(|word| word == SHOW_ERRORS)
 }
 
 /// Command line of the lent system: `running` without what belongs to this
@@ -240,6 +266,16 @@ mod tests {
     fn the_borrowers_consoles_are_added_once() {
         let line = attach("root=UUID=1 console=tty0", "x console=tty0 console=ttyS1").unwrap();
         assert_eq!(line, "root=UUID=1 console=tty0 console=ttyS1");
+    }
+
+    #[test]
+    fn only_a_stick_has_an_error_log_and_no_lent_system_hears_of_it() {
+        let fetching = format!("{} {}", fetch(), error_log_on(Serial(7)));
+        assert_eq!(error_log(&fetching), Some(Serial(7)));
+        assert_eq!(error_log(&fetch()), None);
+        assert_eq!(error_log("stiefel.errors=7"), None);
+        assert!(!shows_errors(&fetching) && shows_errors(&format!("{fetching} {SHOW_ERRORS}")));
+        assert_eq!(attach("root=UUID=1", &fetching).unwrap(), "root=UUID=1");
     }
 
     #[test]

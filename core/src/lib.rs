@@ -21,5 +21,6 @@ pub mod preflight;
 pub mod seal;
 pub mod secret;
 pub mod standalone;
+pub mod stick;
 pub mod supervisor;
 pub mod ticket;

@@ -82,7 +82,7 @@ impl Name {
 
 /// Control characters, and those that end a line or turn the direction of what follows, and so
 /// make a name look like another (Unicode Technical Report 36).
-fn controls(c: char) -> bool {
+pub(crate) fn controls(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
