@@ -5,12 +5,17 @@
 //!           │                        │ EFI/BOOT: shim, MokManager, GRUB         │
 //!           │                        │ EFI/<vendor>/grub.cfg ──▶ stiefel/grub.cfg│
 //!           │                        │ stiefel: vmlinuz, initrd.img, grub.cfg   │
+//!           │                        │ stiefel/errors.txt: first, in one piece  │
 //! ```
+//!
+//! The error log is the only file that is written to later, by the ramdisk, in place
+//! (`docs/decisions/0019-a-stick-remembers-what-went-wrong.md`). Whoever makes the stick anew keeps it.
 //!
 //! Nothing is mounted. The partition table is written last, so that a medium that was pulled
 //! out boots nowhere, and what was written is read back from the medium.
 
 mod bios;
+mod errors;
 pub(crate) mod extent;
 pub(crate) mod fat;
 pub(crate) mod loader;
@@ -23,6 +28,8 @@ use std::path::Path;
 
 use stiefel_core::cpio;
 use stiefel_core::pairing::{Name, PairingId};
+use stiefel_core::stick::Serial;
+use stiefel_core::stick::error_log::{self, ErrorLog};
 
 use crate::Error;
 use bios::Bios;
@@ -126,11 +133,12 @@ pub fn write(
     }
     let kept = table::kept(target, stick.pairing);
     let serial = random_serial()?;
+    let errors = errors::kept(target, &kept, serial);
     let bios = match &loaders.bios {
-        Some(folder) => Some(bios::make(folder, CORE_START, &serial_text(serial))?),
+        Some(folder) => Some(bios::make(folder, CORE_START, serial)?),
         None => None,
     };
-    let files = files(stick, &loaders, &serial_text(serial))?;
+    let files = files(stick, &loaders, serial, &errors)?;
     let (sectors, mut extents) = volume(files, serial)?;
     let size = target.fit((VOLUME_START + sectors + BEHIND) * fat::SECTOR)?;
     let boot_code = bios.as_ref().map(|bios| bios.boot_code);
@@ -159,7 +167,7 @@ pub fn write(
 
 /// Lays the volume out in the smallest usual size that has room for as much again, for
 /// ramdisks that grow.
-fn volume<'a>(files: Files<'a>, serial: u32) -> Result<(u64, Vec<Extent<'a>>), Error> {
+fn volume<'a>(files: Files<'a>, serial: Serial) -> Result<(u64, Vec<Extent<'a>>), Error> {
     let content: u64 = files.values().flatten().map(Data::len).sum();
     let sectors = VOLUME_SECTORS.max((2 * content / fat::SECTOR).next_power_of_two());
     let volume = Volume {
@@ -180,11 +188,20 @@ fn volume<'a>(files: Files<'a>, serial: u32) -> Result<(u64, Vec<Extent<'a>>), E
     Ok((sectors, placed.collect()))
 }
 
-fn files<'a>(stick: &Stick<'a>, loaders: &Loaders, serial: &str) -> Result<Files<'a>, Error> {
+fn files<'a>(
+    stick: &Stick<'a>,
+    loaders: &Loaders,
+    serial: Serial,
+    errors: &ErrorLog,
+) -> Result<Files<'a>, Error> {
     let mut files = Files::new();
     let mut put = |path: String, data: Vec<Data<'a>>| {
         files.insert(path, data);
     };
+    put(
+        error_log::PATH.to_owned(),
+        vec![Data::owned(errors.to_bytes())],
+    );
     put(
         format!("{}/vmlinuz", menu::FOLDER),
         vec![Data::file(stick.kernel)?],
@@ -196,7 +213,7 @@ fn files<'a>(stick: &Stick<'a>, loaders: &Loaders, serial: &str) -> Result<Files
     if uses_grub {
         put(
             format!("{}/grub.cfg", menu::FOLDER),
-            text(menu::grub(lender, stick.cmdline)),
+            text(menu::grub(lender, serial, stick.cmdline)),
         );
     }
     let boot = format!("EFI/BOOT/BOOT{}.EFI", MACHINE.to_ascii_uppercase());
@@ -224,7 +241,7 @@ fn files<'a>(stick: &Stick<'a>, loaders: &Loaders, serial: &str) -> Result<Files
         }
         Some(Uefi::SystemdBoot(path)) => {
             put(boot, vec![Data::file(path)?]);
-            for (path, content) in menu::systemd_boot(lender, stick.cmdline) {
+            for (path, content) in menu::systemd_boot(lender, serial, stick.cmdline) {
                 put(path, text(content));
             }
         }
@@ -248,13 +265,8 @@ pub(crate) fn mok_name(mok: &Path) -> String {
     }
 }
 
-fn random_serial() -> Result<u32, Error> {
+fn random_serial() -> Result<Serial, Error> {
     let mut bytes = [0; 4];
     getrandom::fill(&mut bytes).map_err(|error| Error::Random(error.to_string()))?;
-    Ok(u32::from_le_bytes(bytes))
-}
-
-/// As GRUB and udev show it.
-fn serial_text(serial: u32) -> String {
-    format!("{:04X}-{:04X}", serial >> 16, serial & 0xffff)
+    Ok(Serial(u32::from_le_bytes(bytes)))
 }

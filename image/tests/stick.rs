@@ -5,18 +5,22 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::ops::ControlFlow;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{FileExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use stiefel_core::cmdline;
 use stiefel_core::pairing::{Name, PairingId};
+use stiefel_core::stick::Volume;
+use stiefel_core::stick::error_log::{self, ErrorLog, Record};
 use stiefel_image::Error;
 use stiefel_image::stick::{self, Boots, Phase, Stick, Target};
 
 /// Where GRUB's parts are on this machine.
 const GRUB: &str = "/usr/lib/grub/i386-pc";
-/// Where the volume begins, for mtools.
+/// Where the volume begins, for mtools, and in bytes.
 const VOLUME: &str = "@@2M";
+const VOLUME_AT: u64 = 2 << 20;
 const TICKET: &[u8] = b"a ticket, odd\n";
 
 struct Lab {
@@ -60,11 +64,19 @@ impl Lab {
     }
 
     fn write(&self) -> Result<Boots, Error> {
-        self.write_watched(&mut |_, _| ControlFlow::Continue(()))
+        self.write_for(7)
     }
 
     fn write_watched(
         &self,
+        watch: &mut dyn FnMut(Phase, f64) -> ControlFlow<()>,
+    ) -> Result<Boots, Error> {
+        self.write_watched_for(7, watch)
+    }
+
+    fn write_watched_for(
+        &self,
+        pairing: u8,
         watch: &mut dyn FnMut(Phase, f64) -> ControlFlow<()>,
     ) -> Result<Boots, Error> {
         let (kernel, image) = (self.path("boot/vmlinuz"), self.path("image"));
@@ -73,12 +85,16 @@ impl Lab {
             kernel: &kernel,
             image: &image,
             ticket: TICKET,
-            pairing: PairingId::from_bytes([7; 8]),
+            pairing: PairingId::from_bytes([pairing; 8]),
             lender: &self.lender,
             cmdline: "console=ttyS0",
         };
         let mut target = Target::new(opened(&self.target()), self.target()).unwrap();
         stick::write(&made_from, &mut target, watch)
+    }
+
+    fn write_for(&self, pairing: u8) -> Result<Boots, Error> {
+        self.write_watched_for(pairing, &mut |_, _| ControlFlow::Continue(()))
     }
 
     /// What mtools read at a path of the volume.
@@ -90,6 +106,45 @@ impl Lab {
             .unwrap();
         assert!(output.status.success(), "{path}: {output:?}");
         output.stdout
+    }
+
+    fn volume_is_sound(&self) {
+        let volume = self.path("volume");
+        let mut bytes = Vec::new();
+        let mut stick = File::open(self.target()).unwrap();
+        stick.seek(SeekFrom::Start(VOLUME_AT)).unwrap();
+        stick.take(128 << 20).read_to_end(&mut bytes).unwrap();
+        fs::write(&volume, bytes).unwrap();
+        let said = content("fsck.vfat", &["-n", "-V", "-v", volume.to_str().unwrap()]);
+        assert!(!said.to_lowercase().contains("differ"), "{said}");
+    }
+
+    /// The volume, and the error log where the volume's first sector says.
+    fn error_log(&self) -> (Volume, ErrorLog) {
+        let stick = File::open(self.target()).unwrap();
+        let mut sector = [0; 512];
+        stick.read_exact_at(&mut sector, VOLUME_AT).unwrap();
+        let volume = Volume::of(&sector).unwrap();
+        let (at, len) = volume.chain();
+        let mut chain = vec![0; len];
+        stick.read_exact_at(&mut chain, VOLUME_AT + at).unwrap();
+        assert!(volume.is_one_piece(&chain));
+        let mut bytes = vec![0; error_log::LEN];
+        stick
+            .read_exact_at(&mut bytes, VOLUME_AT + volume.log_at())
+            .unwrap();
+        (volume, ErrorLog::parse(&bytes, volume.serial).unwrap())
+    }
+
+    fn remember(&self, volume: &Volume, mut log: ErrorLog, error: &str) {
+        log.add(&Record {
+            error: error.into(),
+            ..Record::default()
+        });
+        let stick = opened(&self.target());
+        stick
+            .write_all_at(&log.to_bytes(), VOLUME_AT + volume.log_at())
+            .unwrap();
     }
 }
 
@@ -137,14 +192,41 @@ fn other_programs_find_a_sound_table_and_a_sound_volume() {
     assert!(said.contains("EF02") && said.contains("EF00"), "{said}");
     let said = content("sgdisk", &["--info=2", target.to_str().unwrap()]);
     assert!(said.contains("'stiefel 0707070707070707'"), "{said}");
-    let volume = lab.path("volume");
-    let mut bytes = Vec::new();
-    let mut stick = File::open(&target).unwrap();
-    stick.seek(SeekFrom::Start(2 << 20)).unwrap();
-    stick.take(128 << 20).read_to_end(&mut bytes).unwrap();
-    fs::write(&volume, bytes).unwrap();
-    let said = content("fsck.vfat", &["-n", "-V", "-v", volume.to_str().unwrap()]);
-    assert!(!said.to_lowercase().contains("differ"), "{said}");
+    lab.volume_is_sound();
+}
+
+#[test]
+fn the_error_log_can_be_written_in_place_and_is_kept_when_the_stick_is_made_anew() {
+    let lab = Lab::new();
+    lab.write().unwrap();
+    let (volume, log) = lab.error_log();
+    assert_eq!(log.records(), [""; 0]);
+    let menu = String::from_utf8(lab.read("stiefel/grub.cfg")).unwrap();
+    assert!(
+        menu.lines()
+            .any(|line| cmdline::error_log(line) == Some(volume.serial))
+    );
+    lab.remember(&volume, log, "no network");
+    let text = String::from_utf8(lab.read(error_log::PATH)).unwrap();
+    assert!(text.contains("Error: no network") && text.len() == error_log::LEN);
+    lab.volume_is_sound();
+    lab.put("boot/vmlinuz", b"a newer kernel");
+    lab.write().unwrap();
+    let (again, log) = lab.error_log();
+    assert_ne!(again.serial, volume.serial);
+    assert!(log.records()[0].contains("no network"));
+    lab.volume_is_sound();
+    // One that somebody has put something else into begins anew.
+    opened(&lab.target())
+        .write_all_at(b"else", VOLUME_AT + again.log_at())
+        .unwrap();
+    lab.write().unwrap();
+    let (volume, log) = lab.error_log();
+    assert_eq!(log.records(), [""; 0]);
+    // And what another pairing's starts met is nobody else's business.
+    lab.remember(&volume, log, "no network");
+    lab.write_for(8).unwrap();
+    assert_eq!(lab.error_log().1.records(), [""; 0]);
 }
 
 #[test]

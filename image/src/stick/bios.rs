@@ -12,6 +12,8 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use stiefel_core::stick::Serial;
+
 use super::fat::SECTOR;
 use super::menu;
 use crate::Error;
@@ -55,7 +57,7 @@ pub(super) struct Bios {
 ///
 /// # Errors
 /// No `grub-mkimage`, or parts of another GRUB.
-pub(super) fn make(folder: &Path, core_sector: u64, serial: &str) -> Result<Bios, Error> {
+pub(super) fn make(folder: &Path, core_sector: u64, serial: Serial) -> Result<Bios, Error> {
     let work = tempfile::tempdir().map_err(Error::file("make a folder for", folder))?;
     let early = work.path().join("early.cfg");
     let core = work.path().join("core.img");

@@ -5,11 +5,13 @@
 //! format's, so that the same content makes the same bytes.
 //!
 //! ```text
-//! | boot sector, FSInfo, copy | FAT | FAT | root folder | folders | files ... | free |
+//! | boot sector, FSInfo, copy | FAT | FAT | root folder | error log | folders, files ... | free |
 //!   RESERVED sectors                       cluster 2 ──▶
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet};
+
+use stiefel_core::stick::{Serial, error_log, log_at};
 
 use super::extent::{Data, Extent};
 
@@ -33,7 +35,7 @@ pub(crate) struct Volume<'a> {
     /// Where the partition begins, sectors.
     pub start: u64,
     /// Its serial number, by which boot loaders find it.
-    pub serial: u32,
+    pub serial: Serial,
     /// Up to eleven capital letters.
     pub label: &'a str,
 }
@@ -48,7 +50,7 @@ pub(crate) struct TooSmall {
     pub needed: u64,
 }
 
-/// Lays the files out. Places are counted from the start of the volume; what no extent names
+/// Lays the files out, the error log where [`log_at`] says. Places are counted from the start of the volume; what no extent names
 /// may hold anything.
 pub(crate) fn lay_out<'a>(
     volume: &Volume<'_>,
@@ -63,7 +65,17 @@ pub(crate) fn lay_out<'a>(
         folder.put(&path, data);
     }
     let mut content = Vec::new();
-    let root = fat.reserve(folder.size(true));
+    let clusters_at = first * SECTOR;
+    let until_log = log_at(clusters_at) - clusters_at;
+    let root_size = folder.size(true).next_multiple_of(SECTOR);
+    let root = fat.reserve(root_size.max(until_log));
+    content.push(Extent {
+        at: root_size,
+        data: Data::Zeros(until_log.saturating_sub(root_size)),
+    });
+    if let Some(log) = folder.find(error_log::PATH) {
+        log.first = Some(fat.reserve(log.size()));
+    }
     folder.write(root, None, volume.label, &mut fat, &mut content);
     let used = fat.chain.len() as u64 - 2;
     if clusters < FEWEST_CLUSTERS || used > clusters {
@@ -123,7 +135,7 @@ fn head<'a>(volume: &Volume<'_>, fat_sectors: u64, free: u64, next: u64) -> Vec<
     put(50, &6_u16.to_le_bytes());
     put(64, &[0x80]);
     put(66, &[0x29]);
-    put(67, &volume.serial.to_le_bytes());
+    put(67, &volume.serial.0.to_le_bytes());
     put(71, &padded(volume.label));
     put(82, b"FAT32   ");
     put(510, &[0x55, 0xaa]);
@@ -173,10 +185,23 @@ impl Fat {
     }
 }
 
+/// A file's content.
+struct Content<'a> {
+    pieces: Vec<Data<'a>>,
+    /// Its first cluster, if that is settled.
+    first: Option<u32>,
+}
+
+impl Content<'_> {
+    fn size(&self) -> u64 {
+        self.pieces.iter().map(Data::len).sum()
+    }
+}
+
 #[derive(Default)]
 struct Folder<'a> {
     folders: BTreeMap<String, Folder<'a>>,
-    files: BTreeMap<String, Vec<Data<'a>>>,
+    files: BTreeMap<String, Content<'a>>,
 }
 
 impl<'a> Folder<'a> {
@@ -188,8 +213,19 @@ impl<'a> Folder<'a> {
                 .or_default()
                 .put(rest, data),
             None => {
-                self.files.insert(path.to_owned(), data);
+                let content = Content {
+                    pieces: data,
+                    first: None,
+                };
+                self.files.insert(path.to_owned(), content);
             }
+        }
+    }
+
+    fn find(&mut self, path: &str) -> Option<&mut Content<'a>> {
+        match path.split_once('/') {
+            Some((folder, rest)) => self.folders.get_mut(folder)?.find(rest),
+            None => self.files.get_mut(path),
         }
     }
 
@@ -231,12 +267,12 @@ impl<'a> Folder<'a> {
             Name::new(&name).entries(&mut taken, 0x10, first, 0, &mut entries);
             below.push((first, folder));
         }
-        for (name, pieces) in self.files {
-            let size: u64 = pieces.iter().map(Data::len).sum();
-            let first = fat.reserve(size);
+        for (name, file) in self.files {
+            let size = file.size();
+            let first = file.first.unwrap_or_else(|| fat.reserve(size));
             Name::new(&name).entries(&mut taken, 0x20, first, size as u32, &mut entries);
             let mut at = u64::from(first.saturating_sub(2)) * SECTOR;
-            for data in pieces {
+            for data in file.pieces {
                 let len = data.len();
                 content.push(Extent { at, data });
                 at += len;

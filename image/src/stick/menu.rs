@@ -1,6 +1,7 @@
 //! What the boot loaders of a stick are told.
 
 use stiefel_core::cmdline;
+use stiefel_core::stick::Serial;
 
 use super::loader::MACHINE;
 
@@ -10,9 +11,9 @@ pub(crate) const FOLDER: &str = "stiefel";
 const WAIT_SECS: u32 = 2;
 
 /// The names that a person sees, and what is added to the kernel's command line.
-fn entries(lender: &str) -> [(String, &'static str); 2] {
-    [
-        (format!("Boot from {lender}"), ""),
+fn entries(lender: &str) -> Vec<(String, &'static str)> {
+    vec![
+        (title(lender), ""),
         (
             format!("Boot from {lender}, with all messages"),
             "loglevel=8",
@@ -20,25 +21,45 @@ fn entries(lender: &str) -> [(String, &'static str); 2] {
     ]
 }
 
-/// GRUB's menu. GRUB has set `root` to the volume before.
-pub(crate) fn grub(lender: &str, extra: &str) -> String {
-    menu(FOLDER, lender, extra)
+/// Of the entry that is the reason for all others.
+fn title(lender: &str) -> String {
+    format!("Boot from {lender}")
 }
 
-/// The same for a folder of another volume, which GRUB has to find first: what it was started
+/// The same for a stick, which has an error log. The ramdisk shows it, because that works with
+/// every boot loader.
+fn entries_of_stick(lender: &str) -> Vec<(String, &'static str)> {
+    let show = ("Last errors of this stick".to_owned(), cmdline::SHOW_ERRORS);
+    entries(lender).into_iter().chain([show]).collect()
+}
+
+/// What every entry of a stick's menu adds to the kernel's command line.
+fn extra_of_stick(stick: Serial, extra: &str) -> String {
+    format!("{} {extra}", cmdline::error_log_on(stick))
+        .trim_end()
+        .to_owned()
+}
+
+/// GRUB's menu on a stick. GRUB has set `root` to the volume before.
+pub(crate) fn grub(lender: &str, stick: Serial, extra: &str) -> String {
+    let extra = extra_of_stick(stick, extra);
+    menu(FOLDER, &entries_of_stick(lender), &extra)
+}
+
+/// The same for a folder of a volume that is no stick, which GRUB has to find first: what it was started
 /// from is named by the variable `root`, unless its own settings have changed that.
 pub(crate) fn grub_at(folder: &str, lender: &str, extra: &str) -> String {
     format!("search --no-floppy --file --set=root /{folder}/vmlinuz\n")
-        + &menu(folder, lender, extra)
+        + &menu(folder, &entries(lender), extra)
 }
 
-fn menu(folder: &str, lender: &str, extra: &str) -> String {
+fn menu(folder: &str, entries: &[(String, &str)], extra: &str) -> String {
     let mut text = format!("set timeout={WAIT_SECS}\nset default=0\n");
-    for (title, words) in entries(lender) {
+    for (title, words) in entries {
         let line = line(words, extra);
         text += &format!(
             "menuentry '{}' {{\n\tlinux /{folder}/vmlinuz {line}\n\tinitrd /{folder}/initrd.img\n}}\n",
-            quoted(&title)
+            quoted(title)
         );
     }
     text += "if [ \"$grub_platform\" = efi ]; then\n\
@@ -49,7 +70,7 @@ fn menu(folder: &str, lender: &str, extra: &str) -> String {
 
 /// What a signed GRUB finds where it looks first: where the menu is. The volume is found by
 /// its serial number, so that another one with a folder of this name does not matter.
-pub(crate) fn pointer(serial: &str) -> String {
+pub(crate) fn pointer(serial: Serial) -> String {
     format!(
         "search --no-floppy --fs-uuid --set=root {serial}\n\
          set prefix=($root)/{FOLDER}\n\
@@ -57,16 +78,17 @@ pub(crate) fn pointer(serial: &str) -> String {
     )
 }
 
-/// systemd-boot's settings: files by their path.
-pub(crate) fn systemd_boot(lender: &str, extra: &str) -> Vec<(String, String)> {
+/// systemd-boot's settings on a stick: files by their path.
+pub(crate) fn systemd_boot(lender: &str, stick: Serial, extra: &str) -> Vec<(String, String)> {
+    let extra = extra_of_stick(stick, extra);
     let mut files = vec![(
         "loader/loader.conf".to_owned(),
         format!("timeout {WAIT_SECS}\ndefault stiefel-1.conf\n"),
     )];
-    for (number, (title, words)) in entries(lender).into_iter().enumerate() {
+    for (number, (title, words)) in entries_of_stick(lender).into_iter().enumerate() {
         files.push((
             format!("loader/entries/stiefel-{}.conf", number + 1),
-            entry(FOLDER, &title, words, extra),
+            entry(FOLDER, &title, words, &extra),
         ));
     }
     files
@@ -74,8 +96,7 @@ pub(crate) fn systemd_boot(lender: &str, extra: &str) -> Vec<(String, String)> {
 
 /// A single entry of a systemd-boot that is there already, for a folder of its volume.
 pub(crate) fn systemd_boot_at(folder: &str, lender: &str, extra: &str) -> String {
-    let [(title, words), _] = entries(lender);
-    entry(folder, &title, words, extra)
+    entry(folder, &title(lender), "", extra)
 }
 
 fn entry(folder: &str, title: &str, words: &str, extra: &str) -> String {
@@ -106,7 +127,7 @@ mod tests {
 
     #[test]
     fn a_name_cannot_leave_its_quotes() {
-        let menu = grub("it's; reboot", "");
+        let menu = grub("it's; reboot", Serial(7), "");
         assert!(
             menu.contains("menuentry 'Boot from it'\\''s; reboot' {"),
             "{menu}"
@@ -115,11 +136,32 @@ mod tests {
 
     #[test]
     fn every_entry_starts_our_program_and_takes_what_is_added() {
-        let menu = grub("lap", "console=ttyS0");
-        assert_eq!(menu.matches(cmdline::RDINIT).count(), 2);
-        assert_eq!(menu.matches("console=ttyS0\n").count(), 2);
-        let files = systemd_boot("lap", "");
-        assert_eq!(files.len(), 3);
+        let menu = grub("lap", Serial(7), "console=ttyS0");
+        assert_eq!(menu.matches(cmdline::RDINIT).count(), 3);
+        assert_eq!(menu.matches("console=ttyS0\n").count(), 3);
+        let files = systemd_boot("lap", Serial(7), "");
+        assert_eq!(files.len(), 4);
         assert!(files[1].1.contains(cmdline::RDINIT) && !files[1].1.contains(" \n"));
+    }
+
+    #[test]
+    fn every_entry_of_a_stick_knows_its_error_log_and_one_shows_it() {
+        let menu = grub("lap", Serial(7), "");
+        assert_eq!(menu.matches("stiefel.errors=0000-0007").count(), 3);
+        assert_eq!(menu.matches(cmdline::SHOW_ERRORS).count(), 1);
+        let files = systemd_boot("lap", Serial(7), "");
+        let lines: Vec<&str> = files[1..]
+            .iter()
+            .filter_map(|(_, text)| text.lines().find(|line| line.starts_with("options ")))
+            .collect();
+        assert!(
+            lines
+                .iter()
+                .all(|line| cmdline::error_log(line) == Some(Serial(7)))
+        );
+        assert!(cmdline::shows_errors(lines[2]) && !cmdline::shows_errors(lines[0]));
+        for other in [grub_at("f", "lap", ""), systemd_boot_at("f", "lap", "")] {
+            assert!(!other.contains("stiefel.errors") && !other.contains(cmdline::SHOW_ERRORS));
+        }
     }
 }

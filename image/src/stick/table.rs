@@ -8,14 +8,12 @@ use gpt::partition::Partition;
 use gpt::partition_types::{BIOS, EFI};
 use gpt::{GptConfig, GptError};
 use stiefel_core::pairing::PairingId;
+use stiefel_core::stick::{pairing_of, partition_name};
 
 use super::bios::BOOT_CODE;
 use super::fat::SECTOR;
 use super::transfer::Target;
 use crate::Error;
-
-/// What the volume's partition is called, with the pairing's id behind it.
-const NAME: &str = "stiefel ";
 
 /// The number of the volume's partition.
 const VOLUME: u32 = 2;
@@ -58,7 +56,7 @@ fn ours(drive: &File) -> Option<(PairingId, Partition)> {
         .values()
         .filter(|partition| partition.part_type_guid == EFI)
         .find_map(|partition| {
-            let pairing = partition.name.strip_prefix(NAME)?.parse().ok()?;
+            let pairing = pairing_of(&partition.name)?;
             Some((pairing, partition.clone()))
         })
 }
@@ -70,6 +68,13 @@ pub(super) struct Kept(Option<Partition>);
 pub(super) fn kept(target: &mut Target, pairing: PairingId) -> Kept {
     let before = ours(target.file()).filter(|(whose, _)| *whose == pairing);
     Kept(before.map(|(_, partition)| partition))
+}
+
+impl Kept {
+    /// Where its volume begins, sectors.
+    pub(super) fn volume_start(&self) -> Option<u64> {
+        self.0.as_ref().map(|partition| partition.first_lba)
+    }
 }
 
 /// Writes the table; from then on the medium boots.
@@ -91,7 +96,7 @@ fn write_table(file: &mut File, table: &Table, kept: &Kept) -> Result<(), GptErr
         .writable(true)
         .logical_block_size(LogicalBlockSize::Lb512)
         .create_from_device(file, None)?;
-    let name = format!("{NAME}{}", table.pairing);
+    let name = partition_name(table.pairing);
     if table.boot_code.is_some() {
         gpt.add_partition_at("GRUB", 1, table.core.0, table.core.1, BIOS, 0)?;
     }
