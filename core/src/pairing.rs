@@ -16,7 +16,7 @@ pub struct PairingId([u8; 8]);
 impl PairingId {
     /// Makes an id of 8 random bytes.
     #[must_use]
-    pub fn from_bytes(bytes: [u8; 8]) -> Self {
+    pub const fn from_bytes(bytes: [u8; 8]) -> Self {
         Self(bytes)
     }
 }

@@ -3,6 +3,7 @@
 mod eject;
 mod gpt;
 mod under;
+mod usb;
 
 use std::fs::{self, File};
 use std::io;
@@ -14,6 +15,7 @@ use crate::error::{Result, Tried};
 
 pub use eject::eject;
 pub use under::disks_under;
+pub use usb::usb_partitions;
 
 /// Unit of `size` in sysfs, whatever the disk's own block size is (block/genhd.c).
 const SECTOR: u64 = 512;

@@ -18,6 +18,7 @@ pub mod echo;
 mod error;
 pub mod health;
 pub mod input;
+pub mod kernel_log;
 pub mod kexec;
 pub mod links;
 pub mod memfd;

@@ -16,8 +16,11 @@ const LINE_LIMIT: usize = 900;
 /// The kernel's log levels (include/linux/kern_levels.h). A console shows what is below its
 /// own level: normally 7, with `quiet` 4.
 const ERROR: u8 = 3;
-const NOTICE: u8 = 5;
+pub const NOTICE: u8 = 5;
 const DEBUG: u8 = 7;
+
+/// What our lines begin with.
+pub const PREFIX: &str = "stiefel: ";
 
 /// Opened once, so that it is usable when `/dev` is gone later.
 static LOG: OnceLock<File> = OnceLock::new();
@@ -70,8 +73,8 @@ fn write(log: Option<&File>, level: u8, text: &str) {
         // A line that cannot be shown is no reason to stop.
         let _ = match log {
             // The kernel wants each line in one write.
-            Some(mut log) => log.write_all(format!("<{level}>stiefel: {line}\n").as_bytes()),
-            None => writeln!(std::io::stderr(), "stiefel: {line}"),
+            Some(mut log) => log.write_all(format!("<{level}>{PREFIX}{line}\n").as_bytes()),
+            None => writeln!(std::io::stderr(), "{PREFIX}{line}"),
         };
     }
 }

@@ -4,6 +4,7 @@
 mod attach;
 mod console;
 mod early;
+mod error_log;
 mod fetch;
 mod hardware;
 mod home;

@@ -26,6 +26,7 @@ class Boot:
     drive: str = "virtio-blk-pci"  # QEMU's name of the kind of disk
     parcel: pathlib.Path | None = None  # a second small disk, to get files out
     stick: pathlib.Path | None = None  # the image of one
+    stick_keeps: bool = False  # what is written to it
     firmware: str = firmware.BIOS
     kernel: pathlib.Path | None = None
     initramfs: pathlib.Path | None = None
@@ -162,8 +163,9 @@ def _boot(boot):
             words += ["-drive", f"file={path},format=raw,if=none,id={ident},cache=unsafe,discard=unmap",
                       "-device", f"{drive},drive={ident},serial={ident},bootindex={number + 1}"]
     if boot.stick:
-        # What the firmware writes to it is not to be kept.
-        words += ["-drive", f"file={boot.stick},format=raw,if=none,id=stick,snapshot=on",
+        # Firmware may write to it, too.
+        snapshot = "off" if boot.stick_keeps else "on"
+        words += ["-drive", f"file={boot.stick},format=raw,if=none,id=stick,snapshot={snapshot}",
                   "-device", "usb-storage,drive=stick,bus=xhci.0,bootindex=0,removable=on"]
     if boot.kernel:
         words += ["-kernel", str(boot.kernel), "-initrd", str(boot.initramfs), "-append", boot.command_line]

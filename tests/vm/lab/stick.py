@@ -5,6 +5,9 @@ import subprocess
 # Where the volume begins, in mtools' way of saying it.
 _VOLUME = "@@2M"
 MENU = "stiefel/grub.cfg"
+ERRORS = "stiefel/errors.txt"
+# The entry of the menu that shows them.
+SHOW_ERRORS = 2
 
 
 class Stick:
@@ -25,10 +28,16 @@ class Stick:
         _output("fsck.vfat", "-n", volume)
         volume.unlink()
 
-    def speak_on_serial(self):
-        """A desktop that is started from it tells all that it does on its serial line."""
+    def speak_on_serial(self, *more):
+        """A desktop that is started from it tells all that it does on its serial line; `more` are words for it."""
         menu = self.read(MENU).decode()
-        self.write(MENU, menu.replace("quiet loglevel=4", "loglevel=8 console=ttyS0").encode())
+        words = " ".join(["loglevel=8 console=ttyS0", *more])
+        self.write(MENU, menu.replace("quiet loglevel=4", words).encode())
+
+    def choose(self, entry):
+        """Its menu starts this entry by itself, counted from 0."""
+        menu = self.read(MENU).decode()
+        self.write(MENU, menu.replace("set default=0", f"set default={entry}").encode())
 
     def spoil(self, path, at):
         """A copy of it in which a file has another byte."""

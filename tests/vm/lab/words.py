@@ -16,6 +16,10 @@ FOUND_ASLEEP = OURS + r"Found .* asking it to lend"
 FETCHED = OURS + r"Fetched ([\d.]+) MiB; all of it is authentic"
 STARTING_LENT = OURS + r"Starting the system of "
 LENT_TO = OURS + r".* is lent to (.+)\. Waiting until it is back"
+# And when that goes wrong.
+REMEMBERED = OURS + r"The stick remembers what went wrong"
+ENTER_TO_GO_ON = OURS + r"Press Enter to go on"
+ENTER_TO_RESTART = OURS + r"That was all\. Press Enter to restart"
 # In the lent system, before its own init.
 NOT_IN = OURS + r"The cable to .* is not in"
 ATTACHED = OURS + r"The disk of .* is attached"

@@ -1,7 +1,11 @@
-"""A laptop makes sticks of real drives: of bad ones it says why not, good ones are known again and renewed."""
+"""A laptop makes sticks of real drives: of bad ones it says why not, good ones are known again and renewed.
+
+What a stick remembers of a start that went wrong is kept, and shown.
+"""
 
 import re
 
+import stick_errors
 from lab.errors import LabError
 from lab.loan import BOOT_SECONDS, PAIRING, STEP_SECONDS, Loan
 from lab.stick import Stick
@@ -12,7 +16,7 @@ MEMORY_KIB = 8 << 10
 
 
 def play(lab, journey, installed):
-    """No second machine is switched on."""
+    """The second machine never borrows."""
     loan = Loan(lab, journey, installed)
     loan.prepare()
     laptop = loan.laptop
@@ -48,6 +52,7 @@ def play(lab, journey, installed):
             raise LabError(f"a stick of nobody: {status}, {said}")
     good.pull()
     Stick(good.path).must_be_sound()
+    stick_errors.must_show(lab, journey, good.path)
     loan.check_boot_untouched()
 
 
@@ -79,8 +84,11 @@ def _in_the_way(loan):
 def _renew(loan, good):
     laptop = loan.laptop
     table = "lsblk -nro PARTLABEL,PARTUUID /dev/disk/by-id/usb-*GOOD1-0:0 | grep stiefel"
+    with loan.journey.leg("it is taken out"):
+        _take_out(laptop, good)
+    stick = stick_errors.go_wrong(loan.lab, loan.journey, good.path)
     with loan.journey.leg("it is known when it is back"):
-        _replug(laptop, good)
+        _put_in(laptop, good)
     with loan.journey.leg("an old stick is named, and renewed as the one that it is"):
         before = laptop.run(table)
         laptop.run("! stiefelctl update | grep refresh-stick", BOOT_SECONDS)
@@ -90,7 +98,9 @@ def _renew(loan, good):
         if PAIRING not in said or "6.0-old" not in said:
             raise LabError(f"stiefelctl update says: {said}")
         laptop.run("stiefelctl refresh-stick GOOD1", BOOT_SECONDS)
-        _replug(laptop, good)
+        _take_out(laptop, good)
+        stick_errors.must_remember(stick)
+        _put_in(laptop, good)
         if laptop.run(table) != before:
             raise LabError("it is another stick now")
         laptop.run("! stiefelctl update | grep refresh-stick", BOOT_SECONDS)
@@ -105,14 +115,16 @@ def _plugged(loan, serial, mib, **settings):
     return stick
 
 
-def _replug(laptop, stick):
+def _take_out(laptop, stick):
     """As a person does who has been told that it is done; it was ejected before."""
     laptop.run(f"until stiefelctl drives | grep -w {stick.name} | grep -qw no-medium; do sleep 0.1; done", STEP_SECONDS)
-    there = f"stiefelctl drives | grep -qw {stick.name}"
     stick.pull()
-    laptop.run(f"while {there}; do sleep 0.1; done", STEP_SECONDS)
+    laptop.run(f"while stiefelctl drives | grep -qw {stick.name}; do sleep 0.1; done", STEP_SECONDS)
+
+
+def _put_in(laptop, stick):
     stick.plug()
-    laptop.run(f"until {there}; do sleep 0.1; done; udevadm settle", STEP_SECONDS)
+    laptop.run(f"until stiefelctl drives | grep -qw {stick.name}; do sleep 0.1; done; udevadm settle", STEP_SECONDS)
 
 
 def _create(target, yes=None):
