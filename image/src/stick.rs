@@ -37,6 +37,7 @@ use extent::{Data, Extent};
 use fat::{Files, Volume};
 use loader::{Loaders, MACHINE, Uefi};
 
+pub use errors::errors;
 pub use table::{Found, recognize};
 pub use transfer::Target;
 

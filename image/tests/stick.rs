@@ -207,6 +207,8 @@ fn the_error_log_can_be_written_in_place_and_is_kept_when_the_stick_is_made_anew
             .any(|line| cmdline::error_log(line) == Some(volume.serial))
     );
     lab.remember(&volume, log, "no network");
+    let told = stick::errors(&File::open(lab.target()).unwrap()).unwrap();
+    assert!(told.contains("no network"), "{told}");
     let text = String::from_utf8(lab.read(error_log::PATH)).unwrap();
     assert!(text.contains("Error: no network") && text.len() == error_log::LEN);
     lab.volume_is_sound();
@@ -287,7 +289,8 @@ fn a_stick_is_known_again_and_others_are_not() {
     let other = stick::recognize(&File::open(lab.target()).unwrap()).unwrap();
     assert_ne!(other.guid, again.guid);
     fs::write(lab.target(), noise("other", 1 << 20)).unwrap();
-    assert!(stick::recognize(&File::open(lab.target()).unwrap()).is_none());
+    let no_stick = File::open(lab.target()).unwrap();
+    assert!(stick::recognize(&no_stick).is_none() && stick::errors(&no_stick).is_none());
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use stiefel_image::IMAGES;
+use stiefel_image::{IMAGES, stick};
 
 /// Longest file that is packed, bytes.
 const MAX_FILE_LEN: u64 = 4 << 20;
@@ -83,7 +83,27 @@ pub fn all(root: &Path) -> Vec<Finding> {
         "what is in a ramdisk",
         Kind::Text,
     ));
+    findings.extend(sticks(root));
     findings
+}
+
+/// What the sticks that are plugged in remember. Only drives are looked at that can be taken out.
+fn sticks(root: &Path) -> Vec<Finding> {
+    let drives = fs::read_dir(root.join("sys/block")).into_iter().flatten();
+    let removable = drives
+        .flatten()
+        .filter(|drive| read(&drive.path().join("removable")).is_ok_and(|text| text.trim() == "1"));
+    let packed = removable.filter_map(|drive| {
+        let drive = drive.file_name().to_string_lossy().into_owned();
+        let errors = stick::errors(&File::open(root.join("dev").join(&drive)).ok()?)?;
+        let name = format!("sticks/{drive}.txt");
+        Some(Finding::new(
+            name,
+            "errors that a stick remembers",
+            Ok(errors),
+        ))
+    });
+    packed.take(MAX_FILES).collect()
 }
 
 /// What is packed and what is not, for whoever opens the report.

@@ -7,7 +7,7 @@ use stiefel_core::stick::error_log::{ErrorLog, LEN};
 use stiefel_core::stick::{Serial, Volume};
 
 use super::fat::SECTOR;
-use super::table::Kept;
+use super::table::{self, Kept};
 use super::transfer::Target;
 
 /// The log of a stick that is made anew, or an empty one for a new stick and where there is
@@ -17,6 +17,14 @@ pub(super) fn kept(target: &mut Target, kept: &Kept, serial: Serial) -> ErrorLog
         .volume_start()
         .and_then(|start| read(target.file(), start * SECTOR));
     before.map_or_else(|| ErrorLog::empty(serial), |log| log.moved_to(serial))
+}
+
+/// What the stick in this drive remembers, as text, the newest first; `None` if it is no stick of
+/// ours, or its log cannot be read.
+#[must_use]
+pub fn errors(drive: &File) -> Option<String> {
+    let start = table::volume_start(drive)?;
+    Some(read(drive, start * SECTOR)?.records().join("\n\n"))
 }
 
 /// Reads the log in the volume that begins here, bytes.

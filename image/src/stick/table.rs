@@ -45,6 +45,11 @@ pub fn recognize(drive: &File) -> Option<Found> {
     })
 }
 
+/// Where the volume of a stick of ours begins, sectors.
+pub(super) fn volume_start(drive: &File) -> Option<u64> {
+    ours(drive).map(|(_, partition)| partition.first_lba)
+}
+
 /// Our partition: an EFI system partition with our name.
 fn ours(drive: &File) -> Option<(PairingId, Partition)> {
     let table = GptConfig::new()
