@@ -91,7 +91,7 @@ fn keep(news: &Receiver<News>, mut course: Course, stick: &Stick) {
             Err(RecvTimeoutError::Disconnected) => return,
         };
         if let Some(error) = error {
-            match stick.remember(&account::of(error), course.is_more()) {
+            match stick.remember(|| account::of(error), course.is_more()) {
                 Ok(()) => console::say("The stick remembers what went wrong."),
                 Err(error) => console::say(&format!("The stick remembers nothing: {error:#}.")),
             }

@@ -39,12 +39,13 @@ pub fn run(ticket: FetchTicket) -> anyhow::Result<Infallible> {
 fn start(ticket: &FetchTicket, running: &str, errors: &ErrorLog) -> anyhow::Result<Infallible> {
     let lender = &ticket.lender;
     console::say(&format!("This machine borrows the system of {lender}."));
-    kexec::available()?;
     let uevents = Uevents::open()?;
     let mut hardware = Hardware::open()?;
     hardware.coldplug(NETWORK);
     wires::keep_on(vec![])?;
     hardware.keep_driven(uevents, DRIVEN, &[])?;
+    // Behind the network, so that whatever fails, it is known what of that there is.
+    kexec::available()?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;

@@ -1,6 +1,6 @@
 """A start from a stick that goes wrong: the stick remembers it, and shows it when it is asked."""
 
-from lab import DESKTOP_MAC, words
+from lab import DESKTOP_MAC, secrets, words
 from lab.errors import LabError
 from lab.loan import STEP_SECONDS
 from lab.machine import Boot
@@ -23,6 +23,10 @@ def go_wrong(lab, journey, path):
     with journey.leg("stick: nothing but its error log has changed"):
         must_remember(stick)
         stick.must_be_sound()
+        initramfs, errors = lab.private / "initrd.img", lab.private / "errors.txt"
+        initramfs.write_bytes(stick.read("stiefel/initrd.img"))
+        errors.write_bytes(stick.read(ERRORS))
+        secrets.must_not_be_in_files(secrets.of_initramfs(initramfs), [errors])
         after, log = path.read_bytes(), stick.read(ERRORS)
         start = after.index(log)
         end = start + len(log)

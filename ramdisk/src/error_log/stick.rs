@@ -54,10 +54,11 @@ impl Stick {
         Ok(log)
     }
 
-    /// Adds a record, in place of the newest one if that was about the same start.
-    pub fn remember(self, record: &Record, is_more: bool) -> anyhow::Result<()> {
+    /// Adds a record, in place of the newest one if that was about the same start. It is made when
+    /// the drive is there: cables that were just switched on are known by then, too.
+    pub fn remember(self, record: impl FnOnce() -> Record, is_more: bool) -> anyhow::Result<()> {
         let partition = self.partition()?;
-        self.remember_on(&partition, record, is_more)
+        self.remember_on(&partition, &record(), is_more)
     }
 
     fn remember_on(self, partition: &Path, record: &Record, is_more: bool) -> anyhow::Result<()> {
