@@ -11,6 +11,8 @@ use stiefel_core::nbd::transmission::{Command, Range, Request};
 use stiefel_core::nbd::{Agreed, Export, ExportName, MAX_PAYLOAD_BYTES};
 use stiefel_core::net::MacAddress;
 use stiefel_core::pairing::{Name, PairingId};
+use stiefel_core::stick::error_log::{ErrorLog, LEN, Record};
+use stiefel_core::stick::{Serial, Volume};
 use stiefel_core::ticket::Ticket;
 use stiefel_core::{bundle, control, supervisor};
 
@@ -189,6 +191,42 @@ proptest! {
         let cut = &text[..cut.min(text.len())];
         let error = Ticket::from_json(cut.as_bytes()).unwrap_err().to_string();
         prop_assert!(!error.contains(&secret[..8]), "{}", error);
+    }
+
+    #[test]
+    fn volumes_are_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 512), ours in any::<bool>()) {
+        let mut sector: [u8; 512] = bytes.try_into().unwrap();
+        if ours {
+            sector[11..14].copy_from_slice(&[0, 2, 1]);
+            sector[16] = 2;
+            sector[44..48].copy_from_slice(&[2, 0, 0, 0]);
+            sector[82..90].copy_from_slice(b"FAT32   ");
+            sector[510..].copy_from_slice(&[0x55, 0xaa]);
+        }
+        let volume = Volume::of(&sector);
+        prop_assert!(volume.is_some() || !ours);
+        if let Some(volume) = volume {
+            prop_assert_eq!(volume.log_at() % 4096, 0);
+            prop_assert!(!volume.is_one_piece(&sector));
+        }
+    }
+
+    #[test]
+    fn whatever_an_error_log_holds_it_keeps_its_length(
+        lines in prop::collection::vec("(=== )?[a-z\u{fc} ]{0,30}", 0..12),
+        times in 1..40_usize,
+        error in "[a-z\u{fc}\u{1b}\n ]{0,40}",
+    ) {
+        let serial = Serial(7);
+        let text: String = lines.iter().map(|line| format!("\n{}", line.repeat(times))).collect();
+        let mut bytes = format!("Stiefelsystem error log {serial}{text}\n").into_bytes();
+        bytes.resize(bytes.len().max(LEN), b' ');
+        if let Ok(mut log) = ErrorLog::parse(&bytes, serial) {
+            log.add(&Record { error: error.clone(), machine: error, ..Record::default() });
+            let again = log.to_bytes();
+            prop_assert_eq!(again.len(), LEN);
+            prop_assert_eq!(ErrorLog::parse(&again, serial), Ok(log));
+        }
     }
 
     #[test]

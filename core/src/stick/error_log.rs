@@ -195,6 +195,7 @@ impl Record {
             said.reverse();
             text.push_str(&said.concat());
         }
+        text.truncate(text.trim_end().len());
         text
     }
 }
