@@ -21,16 +21,16 @@ fn entries(lender: &str) -> Vec<(String, &'static str)> {
     ]
 }
 
-/// Of the entry that is the reason for all others.
-fn title(lender: &str) -> String {
-    format!("Boot from {lender}")
-}
-
 /// The same for a stick, which has an error log. The ramdisk shows it, because that works with
 /// every boot loader.
 fn entries_of_stick(lender: &str) -> Vec<(String, &'static str)> {
     let show = ("Last errors of this stick".to_owned(), cmdline::SHOW_ERRORS);
     entries(lender).into_iter().chain([show]).collect()
+}
+
+/// Of the entry that is the reason for all others.
+fn title(lender: &str) -> String {
+    format!("Boot from {lender}")
 }
 
 /// What every entry of a stick's menu adds to the kernel's command line.
@@ -46,8 +46,8 @@ pub(crate) fn grub(lender: &str, stick: Serial, extra: &str) -> String {
     menu(FOLDER, &entries_of_stick(lender), &extra)
 }
 
-/// The same for a folder of a volume that is no stick, which GRUB has to find first: what it was started
-/// from is named by the variable `root`, unless its own settings have changed that.
+/// The same for a folder of a volume that is no stick, which GRUB has to find first: what it was
+/// started from is named by the variable `root`, unless its own settings have changed that.
 pub(crate) fn grub_at(folder: &str, lender: &str, extra: &str) -> String {
     format!("search --no-floppy --file --set=root /{folder}/vmlinuz\n")
         + &menu(folder, &entries(lender), extra)
