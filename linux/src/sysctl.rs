@@ -7,7 +7,7 @@ use std::path::Path;
 
 use crate::error::{Result, Tried};
 
-/// Writes a setting, for example `set("kernel/printk_devkmsg", "on")`.
+/// Writes a setting, for example `set("kernel/kptr_restrict", "1")`.
 pub fn set(name: &str, value: &str) -> Result<()> {
     set_below(Path::new("/proc/sys"), name, value)
 }

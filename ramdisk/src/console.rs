@@ -31,7 +31,9 @@ static LEVELS: OnceLock<String> = OnceLock::new();
 /// Needs `/dev` and `/proc`. Without it lines go to standard error.
 pub fn open() {
     // Whatever fails here: there are fewer lines to see, that is all.
-    let _ = sysctl::set("kernel/printk_devkmsg", "on");
+    // Without it the kernel drops what comes after ten lines in five seconds. It wants the line's
+    // end, too (`devkmsg_sysctl_set_loglvl` in kernel/printk/printk.c).
+    let _ = sysctl::set("kernel/printk_devkmsg", "on\n");
     if let Ok(levels) = sysctl::get("kernel/printk") {
         if console_level(&levels).is_some_and(|level| level <= NOTICE) {
             let _ = sysctl::set("kernel/printk", &(NOTICE + 1).to_string());
