@@ -104,7 +104,7 @@ impl ErrorLog {
         let mut log = Self::empty(serial);
         for line in lines {
             match log.records.last_mut() {
-                _ if line.starts_with(MARK) => log.records.push(line.to_owned()),
+                _ if begins_record(line) => log.records.push(line.to_owned()),
                 None => {}
                 Some(record) => {
                     record.push('\n');
@@ -161,6 +161,12 @@ impl ErrorLog {
         }
         bytes
     }
+}
+
+/// A mark alone says nothing, and would be none once the blanks at its end are cut off.
+fn begins_record(line: &str) -> bool {
+    line.strip_prefix(MARK)
+        .is_some_and(|title| !title.trim().is_empty())
 }
 
 fn head(serial: Serial) -> String {
@@ -261,6 +267,19 @@ mod tests {
             ]
         );
         assert_eq!(again(&log), log);
+    }
+
+    #[test]
+    fn a_mark_alone_begins_nothing() {
+        let mut log = ErrorLog::empty(SERIAL);
+        let mut one_more = record("");
+        one_more.said.clear();
+        log.add(&one_more);
+        let text = String::from_utf8(log.to_bytes()).unwrap();
+        let marked = text.replacen("\n    ", "\n=== ", 1);
+        let read = ErrorLog::parse(marked.as_bytes(), SERIAL).unwrap();
+        assert_eq!(read.records().len(), 1);
+        assert_eq!(again(&read), read);
     }
 
     #[test]
