@@ -109,7 +109,8 @@ class Life:
         _same(self._shell(f"({LIST}) | diff /srv/before - || true"), "")
         for folder in (STATE, "/etc/stiefelsystem", "/run/stiefelsystem"):
             _must(self._ask(f"test -e {folder}")[0] != 0, f"{folder} is left")
-        _must("stiefel" not in self._shell("ps -e -o args | grep -v grep || true"), "a process is left")
+        processes = self._shell("cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' ' '")
+        _must("systemd" in processes and "stiefel" not in processes, f"a process is left: {processes}")
         _same(self._shell("systemctl list-units --all --plain --no-legend 'stiefel*'"), "")
         _same(self._shell("systemctl --failed --plain --no-legend"), "")
 
