@@ -11,7 +11,7 @@ PREPARED = pathlib.Path(os.environ["STIEFEL_PREPARED"])
 os.umask(0o022)
 os.environ.setdefault("STIEFEL_BIN", str(PREPARED / "usr/bin"))
 
-from harness import CLAIMED, HANDOFF, JOB, LINK, MANAGER, PROPERTIES, ROOT, SERVICE, Case, DBusError  # noqa: E402
+from harness import CLAIMED, HANDOFF, JOB, LINK, MANAGER, NOBODY, PROPERTIES, ROOT, SERVICE, Case, DBusError  # noqa: E402
 import laptop  # noqa: E402
 from gi.repository import Gio  # noqa: E402 (harness has seen to its version)
 from lab import laptop as vm_laptop  # noqa: E402
@@ -63,13 +63,15 @@ class Booted(Case):
         if any(test is self for test, _ in errors) or not getattr(outcome, "success", True):
             print(self.system.run("journalctl", "--boot", "--lines=80", "--no-pager"), file=sys.stderr)
 
-    def listen(self):
-        """A connection with the system's bus on which all that the daemon signals is noted."""
-        flags = Gio.DBusConnectionFlags
-        connection = Gio.DBusConnection.new_for_address_sync(
-            f"unix:path={self.system.root}/run/dbus/system_bus_socket",
-            flags.AUTHENTICATION_CLIENT | flags.MESSAGE_BUS_CONNECTION, None, None,
-        )
+    def listen(self, user=0):
+        """A user's connection with the system's bus on which all that the daemon signals is noted."""
+        # Only root may look into the system, but we may all into what we have open.
+        folder = os.open(f"{self.system.root}/run/dbus", os.O_PATH)
+        self.address = f"unix:path=/proc/self/fd/{folder}/system_bus_socket"
+        try:
+            connection = self.connect(user)
+        finally:
+            os.close(folder)
         connection.signal_subscribe(
             SERVICE, None, None, None, None, Gio.DBusSignalFlags.NONE, self._record
         )
@@ -105,7 +107,8 @@ class Booted(Case):
         self.run_in("systemctl", "kill", "--kill-whom=main", f"--signal={signal}", unit)
 
     def stopped(self, unit):
-        """Makes a service hang until the test is over, or `resume`."""
+        """Makes a service hang until the test is over, or `resume`. It may not have been needed yet."""
+        self.run_in("systemctl", "start", unit)
         self.signal_to(unit, "STOP")
         self.addCleanup(self.resume, unit)
 
