@@ -11,7 +11,8 @@ REFUSED = {
     "EFI/BOOT/grubx64.efi": r"Verification failed|Security Violation|Security Policy Violation",
     "stiefel/vmlinuz": r"bad shim signature",
 }
-LOCKED = r"Kernel is locked down from EFI Secure Boot"
+# It says so twice, and a serial line may lose a character while the kernel starts.
+LOCKED = r"Kernel is locked down from EFI Secure Boot|Lockdown: swapper/0: hibernation is restricted"
 
 
 def play(lab, journey, installed):
