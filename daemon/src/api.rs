@@ -10,10 +10,13 @@ mod medium;
 mod pairing;
 mod publisher;
 mod settings;
+mod turns;
 
 pub use publisher::{Publication, Publisher};
 
+use self::turns::Turns;
 use crate::bouncer::Bouncer;
+use crate::foregone::foregone;
 use crate::request::{Answer, Call, Refused, Request};
 use crate::view::View;
 use std::collections::HashMap;
@@ -37,6 +40,7 @@ pub struct Desk {
     view: watch::Receiver<Arc<View>>,
     calls: mpsc::Sender<Call>,
     bouncer: Arc<dyn Bouncer>,
+    turns: Arc<Turns>,
     used: Arc<AtomicBool>,
 }
 
@@ -53,6 +57,7 @@ impl Desk {
             view,
             calls,
             bouncer,
+            turns: Arc::new(Turns::new()),
             used,
         }
     }
@@ -64,7 +69,17 @@ impl Desk {
 
     /// The only way to the loop: no request gets there that its action does not allow.
     async fn ask(&self, request: Request, header: &Header<'_>) -> Result<Answer, BusError> {
-        self.bouncer.admit(request.action(), header).await?;
+        if let Some(answer) = foregone(&self.view(), &request) {
+            return Ok(answer?);
+        }
+        if !self.bouncer.trusts(header).await? {
+            let _turn = self.turns.wait(header).await;
+            // Others had theirs before.
+            if let Some(answer) = foregone(&self.view(), &request) {
+                return Ok(answer?);
+            }
+            self.bouncer.admit(request.action(), header).await?;
+        }
         let (reply, answer) = oneshot::channel();
         let ending = |_| fdo::Error::Failed("the daemon is about to end".into());
         self.calls

@@ -3,17 +3,9 @@
 
 use std::collections::HashMap;
 use std::pin::Pin;
-use tokio::sync::Semaphore;
 use zbus::fdo;
 use zbus::message::{Flags, Header};
 use zbus_polkit::policykit1::{AuthorityProxy, CheckAuthorizationFlags, Subject};
-
-/// Questions to polkit at a time; more wait for their turn. Together they stay below the 128
-/// answers that one connection may wait for on the system bus (`max_replies_per_connection`),
-/// beyond which everybody would be refused.
-const QUICK: usize = 64;
-/// The same for those that may have to wait for a password, so that they hold up nobody else.
-const ASKING: usize = 32;
 
 /// What somebody has to be allowed to do, one for each polkit action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,37 +47,28 @@ impl Action {
 
 /// Lets pass, or refuses.
 pub trait Bouncer: Send + Sync {
-    /// Whether the sender of a message may do this; an error says why not.
-    fn admit<'a>(&'a self, action: Action, header: &'a Header<'_>) -> Admission<'a>;
+    /// Whether the sender of a message may do everything.
+    fn trusts<'a>(&'a self, header: &'a Header<'_>) -> Decision<'a, bool>;
+
+    /// Whether the sender of a message may do this; an error says why not. It may take as long
+    /// as somebody types a password.
+    fn admit<'a>(&'a self, action: Action, header: &'a Header<'_>) -> Decision<'a, ()>;
 }
 
-/// A decision that may take as long as somebody types a password.
-pub type Admission<'a> = Pin<Box<dyn Future<Output = fdo::Result<()>> + Send + 'a>>;
+/// What is decided elsewhere.
+pub type Decision<'a, T> = Pin<Box<dyn Future<Output = fdo::Result<T>> + Send + 'a>>;
 
 /// Asks polkit about everybody but root, whom it always lets pass: root need not wait for it, and
 /// passes where it cannot be asked.
 pub struct Polkit {
     bus: zbus::Connection,
-    quick: Semaphore,
-    asking: Semaphore,
 }
 
 impl Polkit {
     /// The authority on this bus.
     #[must_use]
     pub fn new(bus: &zbus::Connection) -> Self {
-        Self {
-            bus: bus.clone(),
-            quick: Semaphore::new(QUICK),
-            asking: Semaphore::new(ASKING),
-        }
-    }
-
-    async fn decide(&self, action: Action, header: &Header<'_>) -> fdo::Result<()> {
-        if self.is_root(header).await? {
-            return Ok(());
-        }
-        self.ask(action, header).await
+        Self { bus: bus.clone() }
     }
 
     async fn ask(&self, action: Action, header: &Header<'_>) -> fdo::Result<()> {
@@ -98,21 +81,12 @@ impl Polkit {
         };
         let authority = AuthorityProxy::new(&self.bus).await?;
         let subject = Subject::new_for_message_header(header).map_err(|_| denied())?;
-        let interactive = header
-            .primary()
-            .flags()
-            .contains(Flags::AllowInteractiveAuth);
+        let interactive = is_interactive(header);
         let flags = match interactive {
             true => CheckAuthorizationFlags::AllowUserInteraction.into(),
             false => Default::default(),
         };
         let name = format!("{}{}", stiefel_dbus::names::ACTION_PREFIX, action.as_str());
-        let turn = match interactive {
-            true => &self.asking,
-            false => &self.quick,
-        };
-        // It is never closed; if it were, nobody would be admitted.
-        let _turn = turn.acquire().await.map_err(|_| denied())?;
         let result = authority
             .check_authorization(&subject, &name, &HashMap::new(), flags, "")
             .await;
@@ -145,7 +119,18 @@ impl Polkit {
 }
 
 impl Bouncer for Polkit {
-    fn admit<'a>(&'a self, action: Action, header: &'a Header<'_>) -> Admission<'a> {
-        Box::pin(self.decide(action, header))
+    fn trusts<'a>(&'a self, header: &'a Header<'_>) -> Decision<'a, bool> {
+        Box::pin(self.is_root(header))
     }
+
+    fn admit<'a>(&'a self, action: Action, header: &'a Header<'_>) -> Decision<'a, ()> {
+        Box::pin(self.ask(action, header))
+    }
+}
+
+/// Whether the sender of a message is there to type a password.
+#[must_use]
+pub fn is_interactive(header: &Header<'_>) -> bool {
+    let flags = header.primary().flags();
+    flags.contains(Flags::AllowInteractiveAuth)
 }

@@ -31,7 +31,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 use stiefel_core::handoff::{Borrower, Effect, Event, HandOff};
 use stiefel_core::pairing::{Name, Pairing, PairingId, Policy};
-use stiefel_core::preflight::{Finding, Inhibitor};
+use stiefel_core::preflight::Inhibitor;
 
 /// How long a borrower counts as searching after we heard it.
 const PRESENCE: Duration = Duration::from_secs(5);
@@ -393,12 +393,4 @@ impl Daemon {
             permits: self.config.permits,
         }
     }
-}
-
-fn in_words(findings: &[Finding]) -> String {
-    let words: Vec<String> = findings
-        .iter()
-        .map(|finding| format!("{} ({})", finding.text, finding.hint))
-        .collect();
-    words.join("; ")
 }

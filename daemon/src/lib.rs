@@ -14,6 +14,7 @@ pub mod api;
 pub mod bouncer;
 pub mod config;
 pub mod daemon;
+pub mod foregone;
 pub mod hands;
 mod notify;
 pub mod options;

@@ -288,6 +288,16 @@ pub fn phase(phase: Phase) -> words::JobPhase {
     }
 }
 
+/// Findings as one sentence.
+#[must_use]
+pub fn in_words(findings: &[Finding]) -> String {
+    let words: Vec<String> = findings
+        .iter()
+        .map(|finding| format!("{} ({})", finding.text, finding.hint))
+        .collect();
+    words.join("; ")
+}
+
 /// What the service itself can do about a finding.
 #[must_use]
 pub fn remedy(finding: &Finding, image: &words::ImageState) -> words::Remedy {

@@ -191,6 +191,14 @@ class Case(unittest.TestCase):
         """From now on the daemon is called by somebody about whom polkit is asked."""
         self.caller = self.connect(NOBODY)
 
+    def by_root(self, change):
+        """Has root do this, whoever calls otherwise."""
+        caller, self.caller = self.caller, None
+        try:
+            return change()
+        finally:
+            self.caller = caller
+
     def start(self):
         """Starts the daemon, and returns when it has its name and all objects."""
         arguments = ["--services"] if self.SERVICES else []

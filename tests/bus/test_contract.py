@@ -150,23 +150,93 @@ class Guard(Case):
     def asked(self):
         return [call for call in self.mock("Calls") if call.startswith("CheckAuthorization")]
 
+    def refused(self, action, call):
+        """The call is refused because polkit, asked about the caller and nothing else, says no."""
+        with self.subTest(call=call):
+            self.mock("Calls")
+            self.assert_refused(DENIED, *call, fds=[self.image])
+            sender = self.caller.get_unique_name()
+            self.assertEqual(self.asked(), [f"CheckAuthorization system-bus-name {sender} {action} 0"])
+
     def test_every_call_is_refused_when_polkit_says_no(self):
         pairing = self.pair()
-        self.script("close before update-image")
-        self.call(ROOT, MANAGER, "UpdateImage")
         self.call_as_nobody()
-        sender = self.caller.get_unique_name()
         self.mock("Polkit", "(s)", "no")
+        calls = {(call[1], call[2], call[5] if call[1] == PROPERTIES else ""): (action, call)
+                 for action, call in self.calls(pairing) if call[1] != LOAN}
+        # These have something to do only while there is something to end.
+        disarm = calls.pop((MANAGER, "Disarm", ""))
+        confirm = calls.pop((HANDOFF, "Confirm", ""))
+        cancel = calls.pop((HANDOFF, "Cancel", ""))
+        stop = calls.pop((JOB, "Cancel", ""))
         before = self.objects()
-        for action, call in self.calls(pairing):
-            if call[1] == LOAN:
-                continue
+        for call in calls.values():
+            self.refused(*call)
+        self.assertEqual(self.objects(), before)
+        self.by_root(self.arm)
+        self.refused(*disarm)
+        self.assertTrue(self.property("Armed", MANAGER))
+        self.by_root(lambda: self.begin(pairing))
+        self.refused(*confirm)
+        self.refused(*cancel)
+        self.assertEqual(self.property("State"), "announced")
+        self.by_root(self.cancel)
+        self.script("close before update-image")
+        self.by_root(lambda: self.call(ROOT, MANAGER, "UpdateImage"))
+        self.refused(*stop)
+        self.assertEqual(self.property("State", JOB, f"{ROOT}/jobs/1"), "running")
+
+    def test_nobody_is_asked_for_what_can_change_nothing(self):
+        """What is as it was asked for, or cannot be done whoever asks, is answered at once."""
+        pairing = self.pair()
+        gone = f"{ROOT}/pairings/0011223344556677"
+        self.call_as_nobody()
+        self.mock("Polkit", "(s)", "no")
+        arm, pair = (MANAGER, "Arm", "(a{sv})", {}), (MANAGER, "Pair", "(s)", "Desk")
+        begin, write = (HANDOFF, "Begin", "(oa{sv})"), (MANAGER, "WriteStick", "(oha{sv})")
+        update, disarm = (MANAGER, "UpdateImage"), (MANAGER, "Disarm")
+        confirm, cancel = (HANDOFF, "Confirm"), (HANDOFF, "Cancel")
+        name = (PROPERTIES, "Set", "(ssv)", PAIRING, "Name")
+
+        def told(error, *call, path=ROOT):
             with self.subTest(call=call):
                 self.mock("Calls")
-                self.assert_refused(DENIED, *call, fds=[self.image])
-                expected = f"CheckAuthorization system-bus-name {sender} {action} 0"
-                self.assertEqual(self.asked(), [expected])
-        self.assertEqual(self.objects(), before)
+                if error:
+                    self.assert_refused(error, path, *call, fds=[self.image])
+                else:
+                    self.call(path, *call)
+                self.assertEqual(self.asked(), [])
+
+        told(None, *disarm)
+        told(None, *cancel)
+        told(None, *name, GLib.Variant("s", "Desk"), path=pairing)
+        told("NotAnnounced", *confirm)
+        told("NameTaken", *pair)
+        told("NotPaired", *begin, gone, {})
+        told("NotPaired", *write, gone, 0, {})
+        self.by_root(self.arm)
+        told(None, *arm)
+        self.script("close before hold-sleep")
+        self.by_root(lambda: self.begin(pairing))
+        told("InProgress", *begin, pairing, {})
+        told("InProgress", *write, pairing, 0, {})
+        told("InProgress", *update)
+        self.by_root(self.confirm)
+        told(None, *confirm)
+        self.by_root(self.cancel)
+        told(None, *cancel)
+        self.script("open before hold-sleep")
+        self.wait_for("State", "idle")
+        self.mock("Inhibitors", "(a(ssss))", [("shutdown", "Backup", "It runs", "block")])
+        self.wait_for_blocker("inhibitor")
+        told("Blocked", *begin, pairing, {})
+        self.script("close before update-image")
+        job = self.by_root(lambda: self.call(ROOT, *update))
+        told(None, *update)
+        told("InProgress", *write, pairing, 0, {})
+        self.by_root(lambda: self.call(job, JOB, "Cancel"))
+        self.wait(lambda: self.property("State", JOB, job) == "cancelled", "the job's end")
+        told(None, JOB, "Cancel", path=job)
 
     def test_every_call_passes_when_polkit_says_yes(self):
         pairing = self.pair()
@@ -205,18 +275,18 @@ class Guard(Case):
     def test_a_password_is_asked_for_only_where_the_caller_allows_it(self):
         self.call_as_nobody()
         self.mock("Polkit", "(s)", "challenge")
-        disarm = (ROOT, MANAGER, "Disarm")
+        arm = (ROOT, MANAGER, "Arm", "(a{sv})", {})
         self.mock("Calls")
         self.assert_refused(
-            "org.freedesktop.DBus.Error.InteractiveAuthorizationRequired", *disarm
+            "org.freedesktop.DBus.Error.InteractiveAuthorizationRequired", *arm
         )
-        self.assert_refused(DENIED, *disarm, flags=INTERACTIVE)
+        self.assert_refused(DENIED, *arm, flags=INTERACTIVE)
         self.assertEqual([call[-1] for call in self.asked()], ["0", "1"])
 
     def test_root_need_not_be_asked_about(self):
         self.mock("Polkit", "(s)", "no")
         self.mock("Calls")
-        self.call(ROOT, MANAGER, "Disarm")
+        self.arm()
         self.assertEqual(self.asked(), [])
 
     def test_a_polkit_that_fails_admits_root_alone(self):
@@ -226,14 +296,14 @@ class Guard(Case):
     def test_root_does_not_wait_for_a_polkit_that_hangs(self):
         self.mocks.send_signal(signal.SIGSTOP)
         try:
-            self.call(ROOT, MANAGER, "Disarm")
+            self.arm()
         finally:
             self.mocks.send_signal(signal.SIGCONT)
 
 
 def refuses_nobody_alone(case):
     """Root passes; whoever is not root is refused, and told why."""
-    case.call(ROOT, MANAGER, "Disarm")
+    case.arm()
     case.call_as_nobody()
     done = case.ctl("disarm")
     case.assertNotEqual(done.returncode, 0, done)

@@ -160,14 +160,18 @@ exec "$3" --no-debug
         self.arm()
         pairing = self.pair()
         self.begin(pairing)
-        for command in (["disarm"], ["pair", "Mine"], ["forget", "Desk", "--yes"], ["confirm"], ["make-image"]):
+        def refused(*command):
             done = self.as_nobody(*command)
             self.assertNotEqual(done.returncode, 0, command)
             self.assertIn("sudo", done.stderr, command)
+
+        for command in (["disarm"], ["pair", "Mine"], ["forget", "Desk", "--yes"], ["confirm"]):
+            refused(*command)
         self.assertTrue(self.property("Armed", MANAGER))
         self.assertEqual(self.property("State"), "announced")
         self.assertEqual(self.as_nobody("cancel").returncode, 0)
         self.assertEqual(self.property("State"), "idle")
+        refused("make-image")
 
     def test_knows_all_our_actions(self):
         listed = self.call_on(

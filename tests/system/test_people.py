@@ -58,11 +58,14 @@ class People(Booted):
         self.pair()
         self.plug()
         self.dedicate()
-        for words in (["arm"], ["disarm"], ["pair", "Mine"], ["forget", "--yes", "Desk"], ["rename", "Desk", "Mine"],
+        self.refused("anna", "arm")
+        self.assertFalse(self.property("Armed", MANAGER))
+        self.run_in("stiefelctl", "arm")
+        for words in (["disarm"], ["pair", "Mine"], ["forget", "--yes", "Desk"], ["rename", "Desk", "Mine"],
                       ["policy", "Desk", "never"], ["link", "lan0", "ignore"], ["make-image"],
                       ["lend", "Desk"]):
             self.refused("anna", *words)
-        self.assertFalse(self.property("Armed", MANAGER))
+        self.assertTrue(self.property("Armed", MANAGER))
         self.assertEqual(self.property("State"), "idle")
 
     def test_a_rule_of_the_administrator_allows_and_denies(self):

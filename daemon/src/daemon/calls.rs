@@ -1,8 +1,9 @@
 //! What people ask for.
 
-use super::{Daemon, Now, Trigger, in_words};
+use super::{Daemon, Now, Trigger};
+use crate::foregone::foregone;
 use crate::request::{Answer, Call, Refused, Request};
-use crate::store::{MAX_PAIRINGS, Record};
+use crate::store::Record;
 use crate::world;
 use stiefel_core::handoff::{Borrower, HandOff, Refusal, Silence};
 use stiefel_core::pairing::{Name, Pairing, PairingId, Policy};
@@ -40,8 +41,9 @@ impl Daemon {
         now: Now,
         fresh: impl FnOnce() -> Fresh,
     ) -> Result<Answer, Refused> {
-        if self.survey.borrowed && request.is_for_lenders() {
-            return Err(Refused::Borrowed);
+        // Much may have happened while polkit was asked.
+        if let Some(answer) = foregone(&self.view(), &request) {
+            return answer;
         }
         match request {
             Request::Arm => self.set_armed(true, now),
@@ -58,7 +60,9 @@ impl Daemon {
                 Ok(Answer::Done)
             }
             Request::Cancel => self.cancel(now),
-            Request::Rename(pairing, name) => self.rename(pairing, name),
+            Request::Rename(pairing, name) => {
+                self.change(pairing, |record| record.pairing.name = name)
+            }
             Request::SetPolicy(pairing, policy) => self.set_policy(pairing, policy, now),
             Request::ExportTicket(pairing) => {
                 let record = self.records.get(&pairing).ok_or(Refused::NotPaired)?;
@@ -80,9 +84,6 @@ impl Daemon {
     }
 
     fn set_armed(&mut self, armed: bool, now: Now) -> Result<Answer, Refused> {
-        if armed == self.armed {
-            return Ok(Answer::Done);
-        }
         self.store.set_armed(armed)?;
         self.armed = armed;
         self.declined.clear();
@@ -101,10 +102,6 @@ impl Daemon {
     }
 
     fn pair(&mut self, name: Name, fresh: Fresh) -> Result<Answer, Refused> {
-        if self.records.len() >= MAX_PAIRINGS {
-            return Err(Refused::TooMany);
-        }
-        self.name_is_free(&name, None)?;
         let id = PairingId::from_bytes(fresh.id);
         let record = Record {
             pairing: Pairing {
@@ -123,20 +120,10 @@ impl Daemon {
     }
 
     fn begin(&mut self, borrower: Borrower, now: Now) -> Result<Answer, Refused> {
-        if !self.is_known(borrower) {
-            return Err(Refused::NotPaired);
-        }
-        let HandOff::Idle { .. } = self.machine else {
-            return Err(Refusal::InProgress.into());
-        };
         if self.ending {
             return Err(Refused::Blocked("the daemon is about to end".into()));
         }
         self.trigger = Trigger::Person;
-        let blockers = self.blockers();
-        if !blockers.is_empty() {
-            return Err(Refused::Blocked(in_words(&blockers)));
-        }
         self.countdown = self.config.countdown;
         let deadline = now.monotonic + self.countdown;
         let effect = self.machine.ask(borrower, deadline, Silence::GoesAhead)?;
@@ -158,11 +145,6 @@ impl Daemon {
             self.decline(now);
         }
         Ok(Answer::Done)
-    }
-
-    fn rename(&mut self, pairing: PairingId, name: Name) -> Result<Answer, Refused> {
-        self.name_is_free(&name, Some(pairing))?;
-        self.change(pairing, |record| record.pairing.name = name)
     }
 
     fn set_policy(
@@ -195,9 +177,6 @@ impl Daemon {
     }
 
     fn forget(&mut self, pairing: PairingId, now: Now) -> Result<Answer, Refused> {
-        if !self.records.contains_key(&pairing) {
-            return Err(Refused::NotPaired);
-        }
         let concerned = match self.machine.borrower() {
             Some(Borrower::Pairing(borrower)) => borrower == pairing,
             // Its secret is in the ticket, too.
@@ -213,16 +192,5 @@ impl Daemon {
         self.outdated.remove(&pairing);
         self.declined.remove(&pairing);
         Ok(Answer::Done)
-    }
-
-    fn name_is_free(&self, name: &Name, of: Option<PairingId>) -> Result<(), Refused> {
-        let taken = self
-            .records
-            .values()
-            .any(|record| record.pairing.name == *name && Some(record.pairing.id) != of);
-        match taken {
-            true => Err(Refused::NameTaken(name.clone())),
-            false => Ok(()),
-        }
     }
 }

@@ -6,7 +6,6 @@ use crate::view::{self, JobView};
 use crate::world::sticks::Stick;
 use crate::world::{Progress, Trouble};
 use std::collections::BTreeMap;
-use stiefel_core::handoff::{HandOff, Refusal};
 use stiefel_core::pairing::PairingId;
 use stiefel_dbus::words;
 
@@ -38,18 +37,9 @@ pub(super) struct Job {
 }
 
 impl Daemon {
-    /// Begins to make the ramdisk, or joins in if somebody has begun already.
+    /// Begins to make the ramdisk.
     pub(super) fn update_image(&mut self) -> Result<Answer, Refused> {
-        let HandOff::Idle { .. } = self.machine else {
-            return Err(Refusal::InProgress.into());
-        };
-        let kind = words::JobKind::UpdateImage;
-        match self.running_job() {
-            Some((number, job)) if job.kind == kind => return Ok(Answer::Begun(number)),
-            Some(_) => return Err(Refused::JobRuns),
-            None => {}
-        }
-        let number = self.new_job(kind, None, None)?;
+        let number = self.new_job(words::JobKind::UpdateImage, None, None)?;
         self.outbox.work = Some(Work::MakeImage(number));
         Ok(Answer::Begun(number))
     }
@@ -79,10 +69,8 @@ impl Daemon {
 
     pub(super) fn stop_job(&mut self, number: u32) -> Result<Answer, Refused> {
         let job = self.jobs.get_mut(&number).ok_or(Refused::NoJob)?;
-        if job.state == words::JobState::Running {
-            job.called_off = true;
-            self.outbox.work = Some(Work::Stop);
-        }
+        job.called_off = true;
+        self.outbox.work = Some(Work::Stop);
         Ok(Answer::Done)
     }
 

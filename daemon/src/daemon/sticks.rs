@@ -8,9 +8,7 @@ use crate::world::drives::{Drive, Usage};
 use crate::world::sticks::{Stick, Target};
 use crate::world::{self, Trouble};
 use std::collections::BTreeMap;
-use stiefel_core::handoff::{HandOff, Refusal};
 use stiefel_core::pairing::PairingId;
-use stiefel_core::preflight::ImageState;
 use stiefel_dbus::words::{DriveState, JobKind};
 use stiefel_image::stick::SMALLEST;
 
@@ -32,15 +30,6 @@ impl Daemon {
         if let Some(Trouble(why)) = &self.no_sticks {
             return Err(Refused::NotSupported(why.clone()));
         }
-        let HandOff::Idle { .. } = self.machine else {
-            return Err(Refusal::InProgress.into());
-        };
-        if self.running_job().is_some() {
-            return Err(Refused::JobRuns);
-        }
-        if self.survey.image != ImageState::Ready {
-            return Err(Refused::ImageMissing);
-        }
         let ticket = world::stick_ticket(record, self.lender.clone())?;
         let number = self.new_job(kind, Some(pairing), drive)?;
         let stick = Stick {
@@ -60,20 +49,14 @@ impl Daemon {
             Medium::File(fd) => Ok((JobKind::SaveStick, Target::File(fd), None)),
             Medium::Block { fd, device } => {
                 let drive = self.drives.iter().find(|drive| drive.device == device);
-                let drive = drive.ok_or(Refused::NotRemovable)?;
-                writable(drive, false)?;
-                let name = drive.name.clone();
+                let name = drive.ok_or(Refused::NotRemovable)?.name.clone();
                 Ok((JobKind::WriteStick, Target::OpenDrive(fd), Some(name)))
             }
             Medium::OwnStick(name) => {
-                let drive = self.drives.iter().find(|drive| drive.name == name);
-                writable(drive.ok_or(Refused::NoDrive)?, false)?;
                 let written = Some(name.clone());
                 Ok((JobKind::WriteStick, Target::OwnStick(name), written))
             }
             Medium::Drive { name, unmount } => {
-                let drive = self.drives.iter().find(|drive| drive.name == name);
-                writable(drive.ok_or(Refused::NoDrive)?, unmount)?;
                 let written = Some(name.clone());
                 let target = Target::Drive { name, unmount };
                 Ok((JobKind::WriteStick, target, written))
@@ -112,22 +95,4 @@ fn state(drive: &Drive) -> DriveState {
         Usage::Mounted => DriveState::Mounted,
         Usage::Free => DriveState::Free,
     }
-}
-
-fn writable(drive: &Drive, unmount: bool) -> Result<(), Refused> {
-    let why = match state(drive) {
-        DriveState::Free => return Ok(()),
-        DriveState::Mounted if unmount => return Ok(()),
-        DriveState::Mounted => "file systems on it are mounted; unmount them first",
-        DriveState::ReadOnly => "it refuses to be written to; look for its switch",
-        DriveState::TooSmall => "it is too small for a stick",
-        DriveState::NoMedium => "there is nothing in it",
-        DriveState::Busy | DriveState::Unknown(_) => {
-            "this system uses it, e.g. as swap space or as a part of a volume"
-        }
-    };
-    Err(Refused::DriveBusy {
-        name: format!("/dev/{}", drive.name),
-        why,
-    })
 }

@@ -1,6 +1,7 @@
 //! What announces a hand-off without anybody at this machine, and what ends one.
 
-use super::{Daemon, Now, Trigger, in_words};
+use super::{Daemon, Now, Trigger};
+use crate::view::in_words;
 use crate::world::Link;
 use std::time::Duration;
 use stiefel_core::handoff::{Borrower, Event, HandOff, Silence};
@@ -56,7 +57,7 @@ impl Daemon {
         let came = !was_there && self.stiefellink().is_some();
         let plugged = came | self.cable_came(now);
         let idle = matches!(self.machine, HandOff::Idle { .. });
-        let known = self.is_known(Borrower::Any);
+        let known = self.is_anybody_known();
         if plugged && idle && known && self.is_armed() && !self.ending {
             self.announce(Borrower::Any, Trigger::Plug, self.config.on_plug, now);
         }
@@ -86,14 +87,10 @@ impl Daemon {
     }
 
     /// Whether there is anybody who could borrow.
-    pub(super) fn is_known(&self, borrower: Borrower) -> bool {
-        match borrower {
-            Borrower::Pairing(pairing) => self.records.contains_key(&pairing),
-            Borrower::Any => self
-                .records
-                .values()
-                .any(|record| record.pairing.policy != Policy::Never),
-        }
+    fn is_anybody_known(&self) -> bool {
+        self.records
+            .values()
+            .any(|record| record.pairing.policy != Policy::Never)
     }
 
     /// Announces what nobody at this machine asked for.

@@ -26,7 +26,7 @@ use super::machine::Installed;
 use super::network::{Service, Together};
 use super::paths::Paths;
 use super::{Ends, Happening, Kexec, Link, NetworkService, Parcel, Session, Trouble, World};
-use crate::bouncer::{Action, Admission, Bouncer, Polkit};
+use crate::bouncer::{Action, Bouncer, Decision, Polkit};
 use loan::SimulatedLoan;
 use machine::{Said, SimulatedMachine};
 use maker::{Pace, SimulatedMaker};
@@ -257,7 +257,11 @@ impl Kexec for FolderKexec {
 struct SimulatedBouncer(watch::Receiver<BTreeSet<String>>);
 
 impl Bouncer for SimulatedBouncer {
-    fn admit<'a>(&'a self, action: Action, _: &'a Header<'_>) -> Admission<'a> {
+    fn trusts<'a>(&'a self, _: &'a Header<'_>) -> Decision<'a, bool> {
+        Box::pin(std::future::ready(Ok(false)))
+    }
+
+    fn admit<'a>(&'a self, action: Action, _: &'a Header<'_>) -> Decision<'a, ()> {
         let denied = self.0.borrow().contains(action.as_str());
         Box::pin(async move {
             match denied {
