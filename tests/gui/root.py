@@ -26,7 +26,7 @@ sys.path.insert(0, str(TREE / "tests/vm"))
 from lab import cache, debian  # noqa: E402
 
 PACKAGES = """
-    gcc libc6-dev make pkgconf libudev-dev libgtk-4-dev libadwaita-1-dev
+    gcc libc6-dev make pkgconf libgtk-4-dev libadwaita-1-dev
     gettext libxml2-utils appstream desktop-file-utils
     dbus-daemon at-spi2-core gir1.2-atspi-2.0 python3-gi python3-dbus python3-dbusmock python3-pil
     sway grim wtype strace procps iproute2
