@@ -47,8 +47,8 @@ impl Action {
 
 /// Lets pass, or refuses.
 pub trait Bouncer: Send + Sync {
-    /// Whether the sender of a message may do everything.
-    fn trusts<'a>(&'a self, header: &'a Header<'_>) -> Decision<'a, bool>;
+    /// Whose program has sent a message; [`ROOT`]'s may do everything.
+    fn user<'a>(&'a self, header: &'a Header<'_>) -> Decision<'a, u32>;
 
     /// Whether the sender of a message may do this; an error says why not. It may take as long
     /// as somebody types a password.
@@ -58,8 +58,11 @@ pub trait Bouncer: Send + Sync {
 /// What is decided elsewhere.
 pub type Decision<'a, T> = Pin<Box<dyn Future<Output = fdo::Result<T>> + Send + 'a>>;
 
-/// Asks polkit about everybody but root, whom it always lets pass: root need not wait for it, and
-/// passes where it cannot be asked.
+/// The user whom polkit always lets pass: root need not wait for it, and passes where it cannot
+/// be asked.
+pub const ROOT: u32 = 0;
+
+/// Asks polkit.
 pub struct Polkit {
     bus: zbus::Connection,
 }
@@ -106,21 +109,18 @@ impl Polkit {
         }
     }
 
-    async fn is_root(&self, header: &Header<'_>) -> fdo::Result<bool> {
+    async fn look_up(&self, header: &Header<'_>) -> fdo::Result<u32> {
         let Some(sender) = header.sender() else {
-            return Ok(false);
+            return Err(fdo::Error::AccessDenied("nobody asked for this".into()));
         };
         let names = fdo::DBusProxy::new(&self.bus).await?;
-        let uid = names
-            .get_connection_unix_user(sender.clone().into())
-            .await?;
-        Ok(uid == 0)
+        names.get_connection_unix_user(sender.clone().into()).await
     }
 }
 
 impl Bouncer for Polkit {
-    fn trusts<'a>(&'a self, header: &'a Header<'_>) -> Decision<'a, bool> {
-        Box::pin(self.is_root(header))
+    fn user<'a>(&'a self, header: &'a Header<'_>) -> Decision<'a, u32> {
+        Box::pin(self.look_up(header))
     }
 
     fn admit<'a>(&'a self, action: Action, header: &'a Header<'_>) -> Decision<'a, ()> {

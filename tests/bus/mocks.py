@@ -34,6 +34,18 @@ class Calls:
                 f"{name} was told to fail", name="org.stiefelsystem.Mock1.Error"
             )
 
+    def settle(self, name, done, failed, *args):
+        """Notes a call, and has it answered: now, or when it hangs no more."""
+        try:
+            self.note(name, *args)
+        except dbus.exceptions.DBusException as error:
+            failed(error)
+            return
+        if name in self.hanging:
+            self.held.append(done)
+        else:
+            done()
+
 
 class Polkit(dbus.service.Object):
     def __init__(self, bus, calls):
@@ -45,15 +57,19 @@ class Polkit(dbus.service.Object):
         "org.freedesktop.PolicyKit1.Authority",
         in_signature="(sa{sv})sa{ss}us",
         out_signature="(bba{ss})",
+        async_callbacks=("done", "failed"),
     )
-    def CheckAuthorization(self, subject, action, details, flags, cancellation):
+    def CheckAuthorization(self, subject, action, details, flags, cancellation, done, failed):
         kind, facts = subject
-        self.calls.note("CheckAuthorization", kind, facts.get("name"), action, int(flags))
-        return (
-            self.answer == "yes",
-            self.answer == "challenge",
-            dbus.Dictionary({}, signature="ss"),
-        )
+
+        def answer():
+            done((
+                self.answer == "yes",
+                self.answer == "challenge",
+                dbus.Dictionary({}, signature="ss"),
+            ))
+
+        self.calls.settle("CheckAuthorization", answer, failed, kind, facts.get("name"), action, int(flags))
 
 
 class Logind(dbus.service.Object):
@@ -147,15 +163,7 @@ class NetworkManager(dbus.service.Object):
         "org.freedesktop.NetworkManager", in_signature="u", async_callbacks=("done", "failed")
     )
     def Reload(self, flags, done, failed):
-        try:
-            self.calls.note("NetworkManager.Reload", int(flags))
-        except dbus.exceptions.DBusException as error:
-            failed(error)
-            return
-        if "NetworkManager.Reload" in self.calls.hanging:
-            self.calls.held.append(done)
-        else:
-            done()
+        self.calls.settle("NetworkManager.Reload", done, failed, int(flags))
 
 
 class Networkd(dbus.service.Object):

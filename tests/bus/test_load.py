@@ -3,6 +3,7 @@ all the same, and keeps nothing of it."""
 
 import os
 import pathlib
+import pwd
 
 from gi.repository import Gio, GLib
 
@@ -135,6 +136,31 @@ class Load(Case):
         # Once the first has disarmed it, there is nothing left to ask about.
         asked = [call for call in self.mock("Calls") if call.startswith("CheckAuthorization")]
         self.assertLess(len(asked), 150)
+
+    def test_passwords_that_nobody_types_hold_up_their_own_user_alone(self):
+        """One user's agent never answers; the next user is asked about all the same."""
+        self.mock("Hang", "(as)", ["CheckAuthorization"])
+        arm = GLib.Variant("(a{sv})", ({},))
+        with_password = Gio.DBusCallFlags.ALLOW_INTERACTIVE_AUTHORIZATION
+        answers, asked = [], []
+
+        def call(client, count):
+            for _ in range(count):
+                client.call(SERVICE, ROOT, MANAGER, "Arm", arm, None, with_password, -1, None,
+                            lambda source, result: answers.append(source.call_finish(result)))
+
+        def are_asked(client, count):
+            asked.extend(call for call in self.mock("Calls") if call.startswith("CheckAuthorization"))
+            return len([call for call in asked if client.get_unique_name() in call.split()]) == count
+
+        hasty, other = self.connect(NOBODY), self.connect(pwd.getpwnam("daemon").pw_uid)
+        call(hasty, 40)
+        self.wait(lambda: are_asked(hasty, 4), "the first passwords")
+        call(other, 1)
+        self.wait(lambda: are_asked(other, 1), "the other user's")
+        self.assertTrue(are_asked(hasty, 4), asked)
+        self.mock("Hang", "(as)", [])
+        self.wait(lambda: len(answers) == 41, "all answers")
 
 
 class Hang(Case):
