@@ -148,6 +148,10 @@ def _sockets(far_ends, near_ends):
 
 
 def _base(name, memory_mib, processors, accelerator, kind):
+    if processors > 1 and accelerator.startswith("tcg"):
+        # Where each has a thread, one may run code that another has just changed: kernels patch
+        # theirs under int3, and panic when they meet one that is gone ("Oops: int3").
+        accelerator += ",thread=single"
     return ["qemu-system-x86_64", "-name", name, "-machine", firmware.machine(kind), "-accel", accelerator,
             "-cpu", "max",
             "-smp", str(processors), "-m", str(memory_mib), "-nodefaults", "-no-user-config", "-display", "none",
