@@ -9,6 +9,8 @@
 //!  logind, links, power,     │ Loop │ ──Order────────▶ hands ──▶ logind, NetworkManager, kexec
 //!  searches ────Happening──▶ └──────┘ ──Audience─────▶ searches ──▶ borrowers
 //! ```
+//!
+//! What is [`foregone`](foregone::foregone) is answered before the bouncer is asked.
 
 pub mod api;
 pub mod bouncer;

@@ -253,10 +253,10 @@ impl Kexec for FolderKexec {
     }
 }
 
-/// Admits everybody to everything that the script has not denied.
 /// Whoever calls a simulation, so that a script may deny it to everybody.
 const NOBODY: u32 = 65534;
 
+/// Admits everybody to everything that the script has not denied.
 struct SimulatedBouncer(watch::Receiver<BTreeSet<String>>);
 
 impl Bouncer for SimulatedBouncer {
